@@ -1,0 +1,1 @@
+"""The REST API: handlers that parse, execute and answer."""

@@ -1,0 +1,113 @@
+"""How errors become answers: `message`, which Tork's clients read, beside the fields of RFC 9457."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from eventsourcing.persistence import PersistenceError
+from litestar import MediaType, Request, Response
+from litestar.exceptions import HTTPException
+
+from app.log import Contended
+from app.views import Behind
+from domain.errors import Invalid, Missing, Problem, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from litestar.types import ExceptionHandlersMap
+
+logger = logging.getLogger("jobledger.api")
+
+PROBLEM = "application/problem+json"
+RETRY_AFTER = {"Retry-After": "1"}
+
+
+class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An answer that is not a success."""
+
+    message: str
+    """What is wrong, for a person."""
+    title: str
+    """The HTTP status in words."""
+    status: int
+    code: str
+    """What is wrong, for a program."""
+    detail: str
+    type: str = "about:blank"
+    errors: tuple[Problem, ...] = ()
+    """Every problem of the input, with line, column, path and a hint."""
+    request_id: str = ""
+
+
+def answer(
+    request: Request[Any, Any, Any],
+    status: int,
+    message: str,
+    code: str,
+    errors: Sequence[Problem] = (),
+) -> Response[bytes]:
+    """Make the answer for an error."""
+    document = ProblemDocument(
+        message=message,
+        title=HTTPStatus(status).phrase,
+        status=status,
+        code=code,
+        detail=message,
+        errors=tuple(errors),
+        request_id=request.headers.get("x-request-id", ""),
+    )
+    headers = RETRY_AFTER if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return Response(msgspec.json.encode(document), status_code=status, media_type=PROBLEM, headers=headers)
+
+
+def invalid(request: Request[Any, Any, Any], error: Invalid) -> Response[bytes]:
+    """Answer for bad input: the first problem in words, all of them in `errors`."""
+    return answer(request, error.status, str(error), error.problems[0].code, error.problems)
+
+
+def refused(request: Request[Any, Any, Any], error: Refused) -> Response[bytes]:
+    """Answer for what the state forbids; 400 and not 409, for that is what clients of this API know."""
+    return answer(request, HTTPStatus.BAD_REQUEST, str(error), "state")
+
+
+def missing(request: Request[Any, Any, Any], error: Missing) -> Response[bytes]:
+    """Answer for an unknown id."""
+    return answer(request, HTTPStatus.NOT_FOUND, str(error), "not_found")
+
+
+def unavailable(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Answer when the log or the views can not serve just now: nothing is lost by asking again."""
+    logger.error("%s %s: %s", request.method, request.url.path, error)
+    return answer(request, HTTPStatus.SERVICE_UNAVAILABLE, f"try again: {error}", "unavailable")
+
+
+def http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """Answer for what the framework refused: unknown paths, wrong methods, bodies too large."""
+    status = HTTPStatus(error.status_code)
+    response = answer(request, status, error.detail or status.phrase, status.name.lower())
+    for name, value in (error.headers or {}).items():
+        response.headers[name] = value
+    return response
+
+
+def failure(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Answer for our own fault, which goes to the log in full and to the client not at all."""
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    return answer(request, status, status.phrase, "internal")
+
+
+HANDLERS: ExceptionHandlersMap = {
+    Invalid: invalid,
+    Refused: refused,
+    Missing: missing,
+    Contended: unavailable,
+    Behind: unavailable,
+    PersistenceError: unavailable,
+    HTTPException: http_error,
+    Exception: failure,
+}

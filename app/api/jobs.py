@@ -1,0 +1,88 @@
+"""Jobs: submit, list, look at, cancel, restart."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from litestar import Request, Response, get, post, put
+
+from app.api import answers
+from app.api import request as read
+from app.api.schema import JobDetail, JobPage, SearchOperation, SubmitOperation, answers_with
+from app.documents import read_job
+from app.ids import ids
+from app.log import Log
+from app.log.log import now
+from app.views import Views
+from domain import job
+from domain.errors import Missing, Refused
+from projections import document, search
+from projections.jobs import summary
+from projections.wire import JobSummary, encode
+
+LARGE = 16_000
+"""Bytes of a body from which on it is read beside the event loop, so that others need not wait."""
+MOST_JOBS = 20
+"""Jobs on a page."""
+
+AnyRequest = Request[Any, Any, Any]
+
+
+@post("/jobs", status_code=200, operation_class=SubmitOperation, responses=answers_with(JobSummary, 400, 413, 415))
+async def submit_job(request: AnyRequest, log: Log) -> Response[bytes]:
+    """Submit a new job to be scheduled for execution."""
+    form = read.body_format(request)
+    body = await request.body()
+    definition = await asyncio.to_thread(read_job, body, form) if len(body) > LARGE else read_job(body, form)
+    job_id = ids.next()
+    command = job.Submit(at=now(), job=job_id, definition=definition)
+    outcome = await log.create(job, job_id, command, read.context(request))
+    return answers.json(encode(summary(outcome.recorded[0].event)))
+
+
+@get("/jobs", operation_class=SearchOperation, responses=answers_with(JobPage, 400))
+async def list_jobs(request: AnyRequest, views: Views) -> Response[bytes]:
+    """Return a page of jobs, the newest first; with `q`, those in which every word is found."""
+    number, size, text = read.page(request), read.size(request, 10, MOST_JOBS), read.query(request)
+    await views.caught_up()
+    if text.strip():
+        found = await asyncio.to_thread(_search, views, text, number, size)
+    else:
+        found = search.newest(views.connection(), number, size)
+    return answers.page(found.items, number, size, found.total)
+
+
+@get("/jobs/{job_id:str}", responses=answers_with(JobDetail, 404))
+async def show_job(job_id: str, views: Views) -> Response[bytes]:
+    """Return a job in full: its tasks as submitted, and every attempt of every task."""
+    await views.caught_up()
+    found = document.find(views.connection(), job_id)
+    if found is None:
+        msg = "job not found"
+        raise Missing(msg)
+    return answers.json(found)
+
+
+@put("/jobs/{job_id:str}/cancel", sync_to_thread=True, responses=answers_with(answers.Status, 400, 404))
+def cancel_job(request: AnyRequest, job_id: str, log: Log) -> Response[bytes]:
+    """Call off a job that has not ended; its container is gone within two seconds."""
+    stream = read.identifier(job_id, "job")
+    try:
+        log.execute(job, stream, job.Cancel(at=now()), read.context(request))
+    except Refused as error:
+        msg = "job in not running"  # in the words that clients of this API know
+        raise Refused(msg) from error
+    return answers.json(answers.DONE)
+
+
+@put("/jobs/{job_id:str}/restart", sync_to_thread=True, responses=answers_with(answers.Status, 400, 404))
+def restart_job(request: AnyRequest, job_id: str, log: Log) -> Response[bytes]:
+    """Go on with a failed or cancelled job, at the task where it ended."""
+    stream = read.identifier(job_id, "job")
+    log.execute(job, stream, job.Restart(at=now()), read.context(request))
+    return answers.json(answers.DONE)
+
+
+def _search(views: Views, text: str, number: int, size: int) -> search.Page:
+    return search.search(views.connection(), search.parse(text), number, size)

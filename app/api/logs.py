@@ -1,0 +1,62 @@
+"""What tasks printed: pages of JSON, the newest first, or the whole text, the oldest first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.response import Stream
+
+from app import output
+from app.api import answers
+from app.api import request as read
+from app.api.schema import LogOperation, LogPage, LogPart, answers_with
+from app.views import Views
+from domain.errors import Missing
+from projections import document
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST_PARTS = 100
+"""Parts of a log on a page."""
+PLAIN = "text/plain"
+
+AnyRequest = Request[Any, Any, Any]
+Answer = Response[bytes] | Stream
+
+
+class OutputFile(msgspec.Struct, frozen=True):
+    """Where the output of tasks is kept."""
+
+    path: Path
+
+
+@get("/jobs/{job_id:str}/log", operation_class=LogOperation, responses=answers_with(LogPage, 400, 404))
+async def job_log(request: AnyRequest, job_id: str, views: Views, printed: OutputFile) -> Response[Any]:
+    """Return what a job's tasks printed."""
+    await views.caught_up()
+    if not document.exists(views.connection(), job_id):
+        msg = "job not found"
+        raise Missing(msg)
+    return _answer(request, printed, document.attempts_of(views.connection(), job_id))
+
+
+@get("/tasks/{task_id:str}/log", operation_class=LogOperation, responses=answers_with(LogPage, 400, 404))
+async def task_log(request: AnyRequest, task_id: str, views: Views, printed: OutputFile) -> Response[Any]:
+    """Return what one attempt of a task printed."""
+    await views.caught_up()
+    if document.job_of(views.connection(), task_id) is None:
+        msg = "task not found"
+        raise Missing(msg)
+    return _answer(request, printed, [task_id])
+
+
+def _answer(request: AnyRequest, printed: OutputFile, attempts: Sequence[str]) -> Response[Any]:
+    number, size, text = read.page(request), read.size(request, 25, MOST_PARTS), read.query(request)
+    if request.accept.best_match(["application/json", PLAIN]) == PLAIN:
+        return Stream(output.whole(printed.path, attempts, read.offset(request)), media_type=PLAIN)
+    parts, total = output.page(printed.path, attempts, (number, size), text)
+    return answers.page([msgspec.json.encode(_part(part)) for part in parts], number, size, total)

@@ -1,0 +1,162 @@
+"""What the OpenAPI document says where the code can not tell it: answers made of ready JSON, queries, bodies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 - msgspec reads the annotations at run time
+from typing import Any
+
+import msgspec
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIType, Operation, Parameter, RequestBody, Schema
+
+from app.api.errors import PROBLEM, ProblemDocument
+from app.api.request import FORMATS
+from domain.definition import TaskDefinition
+from domain.event import Actor
+from projections.wire import Document, JobSummary, TaskRun
+
+EXAMPLE = """\
+name: sample job
+tasks:
+  - name: sample task
+    image: ubuntu:mantic
+    run: echo hello world
+"""
+
+
+class Execution(TaskRun, frozen=True, kw_only=True):
+    """One attempt of a task, with the fields of the task as it was run."""
+
+    name: str
+    image: str
+    run: str = ""
+    cmd: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    queue: str
+    timeout: str = ""
+    var: str = ""
+
+
+class JobDetail(JobSummary, frozen=True, kw_only=True):
+    """A job in full."""
+
+    tasks: tuple[TaskDefinition, ...]
+    """As submitted."""
+    execution: tuple[Execution, ...]
+    """Every attempt of every task, in order."""
+
+
+class LogPart(Document, frozen=True):
+    """Some output of a task."""
+
+    id: str
+    number: int
+    task_id: str
+    contents: str
+    created_at: str
+
+
+class EventDocument(Document, frozen=True):
+    """Something that happened to a job."""
+
+    number: int
+    """Its place in the job's history, from 1."""
+    time: datetime
+    type: str
+    actor: Actor
+    data: Any
+    """What happened, in full."""
+    request_id: str = ""
+    correlation_id: str = ""
+    causation_id: str = ""
+    reason: str = ""
+
+
+class PageDocument(Document, frozen=True):
+    """What every page of a list says of itself."""
+
+    number: int
+    """Of this page, from 1."""
+    size: int
+    """Items on this page."""
+    total_pages: int
+    total_items: int
+
+
+class JobPage(PageDocument, frozen=True):
+    """A page of jobs, the newest first."""
+
+    items: tuple[JobSummary, ...]
+
+
+class LogPage(PageDocument, frozen=True):
+    """A page of output, the newest first."""
+
+    items: tuple[LogPart, ...]
+
+
+class EventPage(PageDocument, frozen=True):
+    """A page of events, the oldest first."""
+
+    items: tuple[EventDocument, ...]
+
+
+def answers_with(success: type[msgspec.Struct], *errors: int) -> dict[int, ResponseSpec]:
+    """Describe a handler's answers: its success, its errors, and that the log or the views may be away."""
+    bad = ResponseSpec(ProblemDocument, generate_examples=False, description="Refused", media_type=PROBLEM)
+    good = ResponseSpec(success, generate_examples=False, description="Done")
+    return {200: good} | dict.fromkeys((*errors, 503), bad)
+
+
+def _query(name: str, description: str, kind: OpenAPIType = OpenAPIType.INTEGER) -> Parameter:
+    return Parameter(name=name, param_in="query", description=description, schema=Schema(type=kind))
+
+
+PAGE = _query("page", "The number of the page, from 1.")
+SIZE = _query("size", "How many items a page may hold.")
+QUERY = _query("q", "Words that all must be found; `tag:x` and `tags:x,y` ask for tags.", OpenAPIType.STRING)
+FROM = _query("from", "With `Accept: text/plain`: how many bytes to leave out, which the client has already.")
+
+
+@dataclass
+class SubmitOperation(Operation):
+    """The body of a submission, in any of the formats that are read."""
+
+    def __post_init__(self) -> None:
+        """Add what the handler reads by itself."""
+        example = Example(summary="A job of one task", value=EXAMPLE)
+        media = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING), examples={"sample": example})
+        self.request_body = RequestBody(
+            content=dict.fromkeys(FORMATS, media), description="The job, in YAML or JSON", required=True
+        )
+
+
+@dataclass
+class PagedOperation(Operation):
+    """The query of a list."""
+
+    def __post_init__(self) -> None:
+        """Add what the handler reads by itself."""
+        self.parameters = [*(self.parameters or ()), PAGE, SIZE]
+
+
+@dataclass
+class SearchOperation(PagedOperation):
+    """The query of a list that can be searched."""
+
+    def __post_init__(self) -> None:
+        """Add what the handler reads by itself."""
+        super().__post_init__()
+        self.parameters = [*(self.parameters or ()), QUERY]
+
+
+@dataclass
+class LogOperation(SearchOperation):
+    """The query of a log."""
+
+    def __post_init__(self) -> None:
+        """Add what the handler reads by itself."""
+        super().__post_init__()
+        self.parameters = [*(self.parameters or ()), FROM]

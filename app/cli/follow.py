@@ -1,0 +1,92 @@
+"""Watches a job, or one task of it, to its end."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from time import monotonic, sleep
+from typing import TYPE_CHECKING
+
+from app.cli import screen
+from app.cli.client import Unreachable
+from app.cli.exits import OF_STATE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.cli.client import Client, Document
+    from app.cli.identify import Printed
+    from app.cli.watcher import Watcher
+
+QUICK = 0.1
+SLOW = 0.5
+"""Seconds between two looks, while something happens and while nothing does."""
+PATIENCE = 30.0
+"""Seconds for a server that is away to come back: `up` starts one that died again."""
+
+
+def wait(client: Client, job_id: str, watcher: Watcher) -> Document:
+    """Watch a job until its end, and return it as it then is."""
+    pause = QUICK
+    while True:
+        job = _look(client, job_id)
+        pause = QUICK if watcher.saw(job) else min(1.2 * pause, SLOW)
+        if job["state"] in OF_STATE:
+            return job
+        watcher.idle(job)
+        sleep(pause)
+
+
+def follow(client: Client, printed: Printed, watcher: Watcher) -> Document:
+    """Watch until the end, pass on what is printed meanwhile, and return the job as it then is."""
+    offset, pause = 0, QUICK
+    while True:
+        job = _look(client, printed.job)
+        changed = watcher.saw(job)
+        length, whole = _pass_on(client, printed.path, offset, watcher)
+        offset += length
+        if whole and not length and _has_ended(job, printed.task):
+            return job
+        pause = QUICK if length or changed else min(1.2 * pause, SLOW)
+        watcher.idle(job)
+        sleep(pause)
+
+
+@contextmanager
+def leaving(job_id: str) -> Iterator[None]:
+    """At Ctrl-C, say that the job goes on, and how to come back to it or call it off."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        console = screen.stderr()
+        console.print(f"\nThe job goes on. To look again: jobledger logs -f {job_id}")
+        console.print(f"To call it off: jobledger cancel {job_id}")
+        raise
+
+
+def _look(client: Client, job_id: str) -> Document:
+    deadline = monotonic() + PATIENCE
+    while True:
+        try:
+            return client.document(f"/jobs/{job_id}")
+        except Unreachable:
+            if monotonic() > deadline:
+                raise
+        sleep(SLOW)
+
+
+def _pass_on(client: Client, path: str, offset: int, watcher: Watcher) -> tuple[int, bool]:
+    """Print from an offset on; return how many bytes there were, and whether that was all that there is."""
+    length = 0
+    try:
+        for chunk in client.text(path, offset):
+            watcher.printed(chunk)
+            length += len(chunk)
+    except Unreachable:
+        return length, False  # what was printed counts: next time it goes on from there
+    return length, True
+
+
+def _has_ended(job: Document, task: str) -> bool:
+    """Tell whether a job has ended, or of it the one task that is watched."""
+    states = [each["state"] for each in job.get("execution", ()) if each["id"] == task]
+    return (states or [job["state"]])[0] in OF_STATE

@@ -1,0 +1,101 @@
+"""Rebuilding the API's read models while it goes on serving; `scripts/rebuild` is the command."""
+
+from __future__ import annotations
+
+import fcntl
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from app.log import Log
+from projections import rebuild, views
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from app.settings import Settings
+    from domain.event import Recorded
+    from projections.store import Store
+
+BATCH = 5_000
+"""Events in one transaction: the more, the fewer pages are written twice."""
+
+Progress = "Callable[[int], None]"
+
+
+class Busy(Exception):
+    """Another rebuild is at work on the same folder."""
+
+
+class Differs(Exception):
+    """The live read models do not say what the log says."""
+
+
+class Proof:
+    """That the rebuilt read models equal the live ones at one position."""
+
+    def __init__(self, position: int, digest: str) -> None:
+        """Hold what both agreed upon."""
+        self.position = position
+        self.digest = digest
+
+
+def run(settings: Settings, progress: Callable[[int], None], *, verify: bool) -> Proof | None:
+    """Build the read models anew, prove them equal to the live ones if asked to, and put them into use.
+
+    Raises `Differs` when the proof fails; then the live ones stay in use, and the new file beside them.
+    """
+    log = Log(settings.log)
+    try:
+        with _alone(settings.views):
+            return _run(log, settings.views, progress, verify=verify)
+    finally:
+        log.close()
+
+
+def _run(log: Log, folder: Path, progress: Callable[[int], None], *, verify: bool) -> Proof | None:
+    live = views.prepare(folder)
+    new = rebuild.begin(folder)
+    new.unguarded()
+    proof = _prove(log, live, new, progress) if verify and live.exists() else None
+    _build(log, new, progress, None)
+    new.sealed()
+    new.close()
+    views.publish(folder, new.path)
+    return proof
+
+
+def _prove(log: Log, live: Path, new: Store, progress: Callable[[int], None]) -> Proof:
+    with rebuild.snapshot(live) as before:
+        _build(log, new, progress, before.position)
+        with rebuild.snapshot(new.path) as after:
+            digest = after.digest()
+            if digest == before.digest():
+                return Proof(before.position, digest)
+            first = rebuild.difference(before, after)
+    msg = f"{live.name} is not what the log says, first in {first}; the rebuilt file is {new.path.name}"
+    raise Differs(msg)
+
+
+def _build(log: Log, store: Store, progress: Callable[[int], None], stop: int | None) -> None:
+    for position in rebuild.build(store, _batches(log, store.position, stop)):
+        progress(position)
+
+
+def _batches(log: Log, position: int, stop: int | None) -> Iterator[Sequence[Recorded]]:
+    """Yield the events from after a position to another one, or to the end of the log as it is then."""
+    while batch := log.recorder.select_notifications(position, BATCH, stop, inclusive_of_start=False):
+        yield [log.open(notification) for notification in batch]
+        position = batch[-1].id
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "rebuild.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            msg = f"another rebuild is at work in {folder}"
+            raise Busy(msg) from None
+        yield

@@ -1,0 +1,88 @@
+"""What a runner tells the log, always as itself and in its present epoch."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from typing import Any
+from uuid import UUID, uuid5
+
+from eventsourcing.persistence import PersistenceError
+
+from app.log import Contended, Log, Outcome
+from app.log.log import now
+from domain import job, runner
+from domain.definition import TaskDefinition
+from domain.event import Actor, Command, Context
+from domain.job.commands import RunnerCommand
+from projections.queue import Claim, Place
+
+logger = logging.getLogger("jobledger.runner")
+
+RETRY = 1.0
+"""Seconds until something that the log could not take, on a full disk say, is tried again."""
+NOT_STORED = (PersistenceError, Contended, sqlite3.Error, OSError)
+
+
+class Ledger:
+    """The log, as one start of one runner uses it."""
+
+    def __init__(self, log: Log, name: str) -> None:
+        """Begin a new epoch of the runner of this name: from now on its former self can record nothing."""
+        self._log = log
+        self._actor = Actor(kind="runner", id=name)
+        self.runner = runner.runner_id(name)
+        began = log.execute(runner, self.runner, runner.Start(at=now(), name=name), self._context())
+        self.epoch: int = began.state.epoch
+        self.position: int = began.recorded[0].position
+        """Where in the log the epoch begins."""
+        self.log_id = _identity(log)
+
+    def task(self, place: Place) -> tuple[TaskDefinition, int]:
+        """Return what an attempt shall run, and the how-manieth attempt at it this is."""
+        (recorded,) = self._log.read(place.job, after=place.version - 1, limit=1)
+        return recorded.event.task, recorded.event.number
+
+    def claim(self, place: Place, engine: str) -> Claim:
+        """Take an attempt, if nobody else was first."""
+        at = now()
+        command = job.Claim(at=at, attempt=place.attempt, runner=self.runner, epoch=self.epoch, engine=engine)
+        claimed = self._execute(place, command, place.position)
+        return Claim(self.epoch, claimed.recorded[0].position, at)
+
+    def report(self, place: Place, kind: type[RunnerCommand], cause: int, **facts: Any) -> Outcome:
+        """Record what happened to an attempt; while the store can not take it the container keeps it."""
+        mine = {"attempt": place.attempt, "runner": self.runner, "epoch": self.epoch}
+        command = kind(**{"at": now(), **facts, **mine})
+        while True:
+            try:
+                return self._execute(place, command, cause)
+            except NOT_STORED as error:
+                logger.error("the log can not be written, and is tried again: %s", error)  # noqa: TRY400 - not ours
+                time.sleep(RETRY)
+
+    def state(self, stream: UUID) -> job.Job:
+        """Return a job as it is now."""
+        state: job.Job = self._log.load(job, stream)
+        return state
+
+    def end(self) -> None:
+        """Say that the runner ended in order."""
+        self._log.execute(runner, self.runner, runner.Stop(at=now(), epoch=self.epoch), self._context())
+
+    def _execute(self, place: Place, command: Command, cause: int) -> Outcome:
+        return self._log.execute(job, place.job, command, self._context(place.job, cause))
+
+    def _context(self, stream: UUID | None = None, cause: int = 0) -> Context:
+        return Context(
+            actor=self._actor,
+            correlation_id=stream.hex if stream else "",
+            causation_id=str(cause) if cause else "",
+        )
+
+
+def _identity(log: Log) -> UUID:
+    """Compute the log's own id from its first event, so that a copy of the log knows its containers again."""
+    (first,) = log.recorder.select_notifications(0, 1, inclusive_of_start=False)
+    return uuid5(first.originator_id, first.state.hex())

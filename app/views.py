@@ -1,0 +1,157 @@
+"""The read models of one API process: a thread that follows the log into them, and readers that wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+from projections import views
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from eventsourcing.persistence import Notification
+
+    from app.log import Log, SQLiteSubscription
+    from projections.store import Store
+
+logger = logging.getLogger("jobledger.views")
+
+LOOK = 0.5
+"""Seconds of quiet after which the follower looks whether a rebuilt file has taken the place of its own."""
+LINGER = 0.01
+"""Seconds between two batches when nobody waits for them."""
+PATIENCE = 5.0
+"""Seconds that a reader waits for the views to catch up."""
+RETRY = 1.0
+"""Seconds after which a follower that failed tries again."""
+
+
+class Behind(Exception):
+    """The views have not caught up with the log in the time that a reader waits."""
+
+
+class Views:
+    """Follows the log and lends connections to read with. Enter it with `with`."""
+
+    def __init__(self, log: Log, folder: Path) -> None:
+        """Open the file of read models in use; nothing moves before it is entered."""
+        self._log = log
+        self._folder = folder
+        self._store = views.open_store(views.prepare(folder))
+        self._local = threading.local()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="views", daemon=True)
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._subscription: SQLiteSubscription | None = None
+        self.failure: str = ""
+        """Why the views can not follow; empty while they do."""
+
+    def __enter__(self) -> Self:
+        """Start to follow; what a rebuild left behind is removed."""
+        views.sweep(self._folder)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop, with what was begun finished."""
+        self._stopped.set()
+        if self._subscription is not None:
+            self._subscription.stop()
+        self._thread.join()
+        self._store.close()
+
+    @property
+    def position(self) -> int:
+        """The last event that can be read."""
+        return self._store.position
+
+    @property
+    def lag(self) -> int:
+        """How many events the views are behind what this process has answered for."""
+        return max(0, self._log.acknowledged - self.position)
+
+    def connection(self) -> sqlite3.Connection:
+        """Return this thread's connection to the file in use."""
+        if getattr(self._local, "path", None) != self._store.path:
+            self._local.path, self._local.connection = self._connect()
+        connection: sqlite3.Connection = self._local.connection
+        return connection
+
+    async def caught_up(self) -> None:
+        """Wait until all that this process has answered for can be read; milliseconds, as a rule."""
+        position = self._log.acknowledged
+        if self.position >= position:
+            return
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append((position, future))
+        if self._subscription is not None:
+            self._subscription.hurry()
+        self._wake_readers()  # the views may have come there between the look and the wait
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await future
+        except TimeoutError:
+            msg = f"the read models are catching up: at event {self.position} of {position}"
+            raise Behind(msg) from None
+
+    def _connect(self) -> tuple[Path, sqlite3.Connection]:
+        path = self._store.path
+        try:
+            return path, views.connect(path)
+        except sqlite3.OperationalError:
+            if path == self._store.path:
+                raise
+            return self._connect()  # another file has taken over since
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._follow()
+            except Exception as error:
+                self.failure = f"{type(error).__name__}: {error}"
+                logger.exception("the views stopped after event %d; trying again", self.position)
+                self._stopped.wait(RETRY)
+
+    def _follow(self) -> None:
+        """Apply events until stopped or until another file has taken over."""
+        with self._log.subscribe(self._store.position) as self._subscription:
+            for batch in self._subscription.batches(idle=LOOK, linger=LINGER):
+                if batch:
+                    self._apply(batch)
+                self.failure = ""
+                if self._stopped.is_set() or self._swapped():
+                    return
+
+    def _apply(self, batch: Sequence[Notification]) -> None:
+        self._store.apply([self._log.open(notification) for notification in batch])
+        if self._waiting:
+            self._wake_readers()
+
+    def _swapped(self) -> bool:
+        path = views.prepare(self._folder)
+        if path == self._store.path:
+            return False
+        logger.info("reading from %s from now on", path.name)
+        old, self._store = self._store, views.open_store(path)
+        old.close()
+        views.sweep(self._folder)
+        return True
+
+    def _wake_readers(self) -> None:
+        """Let those go on whose position is reached; called by the follower and by readers."""
+        reached = [entry for entry in tuple(self._waiting) if entry[0] <= self.position]
+        for entry in reached:
+            with suppress(ValueError):  # the other thread has taken it
+                self._waiting.remove(entry)
+                entry[1].get_loop().call_soon_threadsafe(_finish, entry[1])
+
+
+def _finish(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -1,0 +1,1 @@
+"""Read models: everything that can be read, each rebuildable from event 1."""

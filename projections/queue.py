@@ -1,0 +1,133 @@
+"""A runner's own view of the log: which attempts wait for someone to take them, and which are held and not over."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlite_utils import Database
+
+from domain.event import Recorded
+from domain.job import (
+    JobCancelled,
+    TaskClaimed,
+    TaskCompleted,
+    TaskFailed,
+    TaskLost,
+    TaskScheduled,
+    TaskStopped,
+)
+
+TOPICS = frozenset(
+    event.__name__
+    for event in (JobCancelled, TaskClaimed, TaskCompleted, TaskFailed, TaskLost, TaskScheduled, TaskStopped)
+)
+"""The tags of the events that matter here: the others need not even be read."""
+
+WAIT = """
+INSERT OR IGNORE INTO pending (position, attempt, job, version, queue)
+VALUES (:position, :attempt, :job, :version, :queue)
+"""
+HOLD = """
+INSERT OR IGNORE INTO held (attempt, job, version, scheduled, runner, epoch, claim, claimed_at)
+SELECT attempt, job, version, position, :runner, :epoch, :claim, :claimed_at FROM pending WHERE attempt = :attempt
+"""
+TAKE = "DELETE FROM pending WHERE attempt = ?"
+CALL_OFF = "DELETE FROM pending WHERE job = ?"
+END = "DELETE FROM held WHERE attempt = ?"
+NEXT = """
+SELECT position, attempt, job, version FROM pending WHERE queue = ? AND position > ? ORDER BY position LIMIT 1
+"""
+HELD = """
+SELECT scheduled, attempt, job, version, epoch, claim, claimed_at FROM held WHERE runner = ? ORDER BY claim
+"""
+
+
+class Place(NamedTuple):
+    """Where in the log an attempt was scheduled."""
+
+    position: int
+    attempt: UUID
+    job: UUID
+    version: int
+    """The number of its scheduling in the job's stream."""
+
+
+class Claim(NamedTuple):
+    """Where in the log an attempt was claimed, and by which start of the runner."""
+
+    epoch: int
+    position: int
+    at: datetime
+
+
+def create(database: Database) -> None:
+    """Create the tables of an empty read model."""
+    place = {"attempt": str, "job": str, "version": int}
+    pending = database.table("pending")
+    pending.create(
+        {"position": int, **place, "queue": str}, pk="position", not_null={*place, "queue"}, strict=True
+    )
+    pending.create_index(["queue", "position"])
+    pending.create_index(["attempt"], unique=True)
+    pending.create_index(["job"])
+    claim = {"scheduled": int, "runner": str, "epoch": int, "claim": int, "claimed_at": str}
+    held = database.table("held")
+    held.create({**place, **claim}, pk="attempt", not_null={*place, *claim}, strict=True)
+    held.create_index(["runner", "claim"])
+
+
+def apply(cursor: sqlite3.Cursor, recorded: Recorded) -> None:
+    """Write what one event changes in the queues."""
+    match recorded.event:
+        case TaskScheduled() as event:
+            cursor.execute(WAIT, _waiting(recorded, event))
+        case TaskClaimed() as event:
+            cursor.execute(HOLD, _holding(recorded, event))
+            cursor.execute(TAKE, (event.attempt.hex,))
+        case TaskCompleted(attempt=attempt) | TaskFailed(attempt=attempt) | TaskLost(attempt=attempt):
+            cursor.execute(END, (attempt.hex,))
+        case TaskStopped(attempt=attempt):
+            cursor.execute(END, (attempt.hex,))
+        case JobCancelled():
+            cursor.execute(CALL_OFF, (recorded.originator_id.hex,))
+
+
+def following(connection: sqlite3.Connection, queues: Sequence[str], after: int) -> Place | None:
+    """Find the first attempt that waits in one of the queues after a position in the log."""
+    found = (connection.execute(NEXT, (queue, after)).fetchone() for queue in queues)
+    first = min(filter(None, found), default=None)
+    return first and _place(*first)
+
+
+def held(connection: sqlite3.Connection, runner: UUID) -> Iterator[tuple[Place, Claim]]:
+    """Yield the attempts that a runner has claimed and that are not over."""
+    for position, attempt, job, version, epoch, claim, at in connection.execute(HELD, (runner.hex,)):
+        yield _place(position, attempt, job, version), Claim(epoch, claim, datetime.fromisoformat(at))
+
+
+def _place(position: int, attempt: str, job: str, version: int) -> Place:
+    return Place(position, UUID(attempt), UUID(job), version)
+
+
+def _waiting(recorded: Recorded, event: TaskScheduled) -> dict[str, str | int]:
+    return {
+        "position": recorded.position,
+        "attempt": event.attempt.hex,
+        "job": recorded.originator_id.hex,
+        "version": recorded.originator_version,
+        "queue": event.task.queue or "",
+    }
+
+
+def _holding(recorded: Recorded, event: TaskClaimed) -> dict[str, str | int]:
+    return {
+        "attempt": event.attempt.hex,
+        "runner": event.runner.hex,
+        "epoch": event.epoch,
+        "claim": recorded.position,
+        "claimed_at": event.at.isoformat(),
+    }

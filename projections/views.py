@@ -1,0 +1,74 @@
+"""Where the read models of the API lie, and how a rebuilt file takes the place of the live one.
+
+`views/` holds numbered files and `current`, a link to the one in use. A swap moves the link, in one step; whoever has
+the old file open reads on in it until he looks again. (To replace a database under its own name would be wrong: its
+write-ahead log has a name of its own and would be taken for the new file's.)
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from projections import details, jobs
+from projections.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from projections.store import ReadModel
+
+MODELS: Sequence[ReadModel] = (jobs, details)
+CURRENT = "current"
+
+
+def prepare(folder: Path) -> Path:
+    """Return the file in use, and name a first one when there is none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / CURRENT).is_symlink():
+        publish(folder, following(folder))
+    return current(folder)
+
+
+def current(folder: Path) -> Path:
+    """Return the file in use."""
+    return folder / (folder / CURRENT).readlink()
+
+
+def following(folder: Path) -> Path:
+    """Return the name of a file that is not there yet, for a new generation of the read models."""
+    return folder / f"views-{max(map(_number, folder.glob('views-*.db')), default=0) + 1}.db"
+
+
+def publish(folder: Path, path: Path) -> None:
+    """Make a file the one in use."""
+    link = folder / f".{CURRENT}-{os.getpid()}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(path.name)
+    link.replace(folder / CURRENT)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the files before the one in use; for the process that writes them, when it has changed over."""
+    live = current(folder)
+    for old in folder.glob("views-*.db*"):
+        if _number(old) < _number(live):
+            old.unlink(missing_ok=True)
+
+
+def _number(path: Path) -> int:
+    return int(path.name.partition(".")[0].removeprefix("views-"))
+
+
+def open_store(path: Path) -> Store:
+    """Open a file of the API's read models for writing."""
+    return Store(path, MODELS)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a file of read models for reading only."""
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, check_same_thread=False, isolation_level=None)
+    connection.execute("PRAGMA query_only = 1")
+    return connection

@@ -157,8 +157,8 @@ class Supervisor:
                 self._after_end(child, code)
             case Due(child) if not self._stopping:
                 self._start(child)
-            case Slow() if self._signals == 1 and self._alive:
-                self._say(WAITING)
+            case Slow() if self._signals == 1 and self._ending is self._children[-1]:
+                self._say(WAITING)  # the last one is the one that has work to finish
 
     def _start(self, child: Child) -> None:
         try:

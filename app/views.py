@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from eventsourcing.persistence import Notification
 
     from app.log import Log, SQLiteSubscription
-    from projections.store import Store
 
 logger = logging.getLogger("jobledger.views")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 - msgspec reads the annotations at run time
+from datetime import datetime
 from uuid import UUID, uuid5
 
 import msgspec
@@ -54,7 +54,7 @@ class Runner(msgspec.Struct):
 
 
 def initial() -> Runner:
-    """A stream without events."""
+    """Return the state of a stream without events."""
     return Runner()
 
 

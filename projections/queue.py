@@ -20,6 +20,7 @@ from domain.job import (
     TaskScheduled,
     TaskStopped,
 )
+from projections.store import insert
 
 TOPICS = frozenset(
     event.__name__
@@ -27,16 +28,13 @@ TOPICS = frozenset(
 )
 """The tags of the events that matter here: the others need not even be read."""
 
-WAIT = """
-INSERT OR IGNORE INTO pending (position, attempt, job, version, queue)
-VALUES (:position, :attempt, :job, :version, :queue)
-"""
+WAIT = "INSERT OR IGNORE INTO pending (position, attempt, job, version, queue) VALUES"
 HOLD = """
 INSERT OR IGNORE INTO held (attempt, job, version, scheduled, runner, epoch, claim, claimed_at)
 SELECT attempt, job, version, position, :runner, :epoch, :claim, :claimed_at FROM pending WHERE attempt = :attempt
 """
 TAKE = "DELETE FROM pending WHERE attempt = ?"
-CALL_OFF = "DELETE FROM pending WHERE job = ?"
+CALL_OFF = "DELETE FROM pending WHERE job = ? AND position < ?"
 END = "DELETE FROM held WHERE attempt = ?"
 NEXT = """
 SELECT position, attempt, job, version FROM pending WHERE queue = ? AND position > ? ORDER BY position LIMIT 1
@@ -80,11 +78,15 @@ def create(database: Database) -> None:
     held.create_index(["runner", "claim"])
 
 
-def apply(cursor: sqlite3.Cursor, recorded: Recorded) -> None:
-    """Write what one event changes in the queues."""
+def apply(cursor: sqlite3.Cursor, batch: Sequence[Recorded]) -> None:
+    """Write what some events, in order, change in the queues."""
+    insert(cursor, WAIT, [_waiting(each) for each in batch if isinstance(each.event, TaskScheduled)])
+    for recorded in batch:
+        _apply(cursor, recorded)
+
+
+def _apply(cursor: sqlite3.Cursor, recorded: Recorded) -> None:
     match recorded.event:
-        case TaskScheduled() as event:
-            cursor.execute(WAIT, _waiting(recorded, event))
         case TaskClaimed() as event:
             cursor.execute(HOLD, _holding(recorded, event))
             cursor.execute(TAKE, (event.attempt.hex,))
@@ -93,7 +95,7 @@ def apply(cursor: sqlite3.Cursor, recorded: Recorded) -> None:
         case TaskStopped(attempt=attempt):
             cursor.execute(END, (attempt.hex,))
         case JobCancelled():
-            cursor.execute(CALL_OFF, (recorded.originator_id.hex,))
+            cursor.execute(CALL_OFF, (recorded.originator_id.hex, recorded.position))
 
 
 def following(connection: sqlite3.Connection, queues: Sequence[str], after: int) -> Place | None:
@@ -113,14 +115,10 @@ def _place(position: int, attempt: str, job: str, version: int) -> Place:
     return Place(position, UUID(attempt), UUID(job), version)
 
 
-def _waiting(recorded: Recorded, event: TaskScheduled) -> dict[str, str | int]:
-    return {
-        "position": recorded.position,
-        "attempt": event.attempt.hex,
-        "job": recorded.originator_id.hex,
-        "version": recorded.originator_version,
-        "queue": event.task.queue or "",
-    }
+def _waiting(recorded: Recorded) -> Sequence[str | int]:
+    event: TaskScheduled = recorded.event
+    job = recorded.originator_id.hex
+    return (recorded.position, event.attempt.hex, job, recorded.originator_version, event.task.queue)
 
 
 def _holding(recorded: Recorded, event: TaskClaimed) -> dict[str, str | int]:

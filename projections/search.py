@@ -78,8 +78,8 @@ def newest(connection: sqlite3.Connection, number: int, size: int) -> Page:
 def search(connection: sqlite3.Connection, query: Query, number: int, size: int) -> Page:
     """Return a page of the jobs in which every word and any of the tags is found."""
     found, values = _condition(connection, query)
-    total = connection.execute(f"SELECT count(*) {found}", values).fetchone()[0]  # noqa: S608 - constants
-    numbers = f"SELECT rowid {found} ORDER BY rowid DESC LIMIT ? OFFSET ?"  # noqa: S608 - constants
+    total = connection.execute(f"SELECT count(*) {found}", values).fetchone()[0]
+    numbers = f"SELECT rowid {found} ORDER BY rowid DESC LIMIT ? OFFSET ?"
     rows = connection.execute(FOUND % numbers, [*values, size, (number - 1) * size])
     return Page([_summary(row) for row in rows], total)
 

@@ -60,8 +60,16 @@ def install(*names: str) -> None:
         msg = f"no apt-get here to install {', '.join(names)}: install them by hand, then run this again"
         raise Unable(msg)
     say(f"Installing {' '.join(names)} with apt-get ...")
-    run(*as_root(*APT_GET, "update"))
+    _update()
     run(*as_root(*APT_GET, "install", "-y", "--no-install-recommends", *names))
+
+
+def _update() -> None:
+    """Fetch the package lists; where a source fails, the others may have what is needed."""
+    try:
+        run(*as_root(*APT_GET, "update"))
+    except Unable as error:
+        say(str(error))
 
 
 def unpack(*names: str, into: Path, release: str = "") -> Path:
@@ -93,7 +101,7 @@ def _download(names: tuple[str, ...], folder: Path, release: str) -> list[Path]:
     except Unable:
         if release:
             raise
-        run(*as_root(*APT_GET, "update"))  # a fresh machine has no package lists yet
+        _update()  # a fresh machine has no package lists yet
         run(*command, folder=folder)
     return sorted(folder.glob("*.deb"))
 

@@ -43,7 +43,11 @@ wait $!
 """
 VOLATILE = "/run/containerd/private"
 """Where the Engine keeps what must not outlive it; it alone sees this folder."""
-FILES = ("daemon.json", "data", "docker.sock", "lock", "log", "pid")
+MARK = "daemon.json"
+"""The file by which a folder is known to be an Engine's."""
+LOCK = "lock"
+LEFT = ("data", "docker.sock", "log", "pid")
+"""What else an Engine leaves in its folder."""
 
 
 def prepare() -> str:
@@ -78,6 +82,9 @@ def own(folder: Path) -> str:
     One that died is started again with what it holds; one that hangs is ended first.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    if not _is_ours(folder) and any((folder / name).exists() for name in LEFT):
+        msg = f"{folder} holds something else: name an empty folder"
+        raise Unable(msg)
     with _alone(folder):
         if not answers(folder):
             _end(folder)
@@ -89,12 +96,16 @@ def own(folder: Path) -> str:
 
 def stop(folder: Path) -> None:
     """End the Engine of a folder, with its containers, and remove all that it left."""
-    if (folder / "daemon.json").exists():
+    if _is_ours(folder):
         with _alone(folder):
             _end(folder)
-            run(*as_root("rm", "-rf", *(str(folder / name) for name in FILES)))
+            run(*as_root("rm", "-rf", *(str(folder / name) for name in (*LEFT, MARK, LOCK))))
         with suppress(OSError):  # the caller keeps other things there
             folder.rmdir()
+
+
+def _is_ours(folder: Path) -> bool:
+    return (folder / MARK).exists()
 
 
 def answers(folder: Path) -> bool:
@@ -123,7 +134,7 @@ def _connect(folder: Path) -> docker.DockerClient:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Keep other processes from starting or ending this Engine meanwhile."""
-    with (folder / "lock").open("w") as lock:
+    with (folder / LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -132,7 +143,7 @@ def _launch(folder: Path) -> None:
     path = prepare()
     say(f"Starting a Docker Engine in {folder} ...")
     (folder / "pid").unlink(missing_ok=True)
-    (folder / "daemon.json").write_text(json.dumps(_configuration(folder), indent=2))
+    (folder / MARK).write_text(json.dumps(_configuration(folder), indent=2))
     run(*as_root("setsid", "--fork", "sh", "-c", OUTSIDE, "sh", str(folder.resolve()), INSIDE, path))
     deadline = time.monotonic() + START
     while not answers(folder):
@@ -160,7 +171,7 @@ def _cgroup(folder: Path) -> str:
 
 def _ended(folder: Path) -> bool:
     process = _process(folder)
-    return process is not None and not process.exists()
+    return process is not None and not _lives(process)
 
 
 def _process(folder: Path) -> Path | None:
@@ -175,12 +186,18 @@ def _end(folder: Path) -> None:
     process = _process(folder)
     if process is None or not _is_of(process, folder):
         return
-    run(*as_root("sh", "-c", 'kill -KILL "$@"', "sh", *_children(process)))  # a small system has no kill but the shell's
+    run(*as_root("sh", "-c", 'kill -KILL "$@"', "sh", *_children(process)))  # small systems have only the shell's kill
     deadline = time.monotonic() + START
-    while process.exists() and time.monotonic() < deadline:
+    while _lives(process) and time.monotonic() < deadline:
         time.sleep(0.02)
     for group in {*Path("/sys/fs/cgroup").glob(_cgroup(folder)), *Path("/sys/fs/cgroup").glob(f"*/{_cgroup(folder)}")}:
         run(*as_root("find", str(group), "-depth", "-type", "d", "-delete"))
+
+
+def _lives(process: Path) -> bool:
+    with suppress(OSError):
+        return "\nState:\tZ" not in (process / "status").read_text()  # where nobody asks how it ended, a zombie stays
+    return False
 
 
 def _is_of(process: Path, folder: Path) -> bool:

@@ -89,7 +89,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End the Engine with the run that it belongs to."""
     if OWNER in config.stash:
-        with suppress(Unable):  # the next run tries again
+        with suppress(OSError, Unable):  # the next run tries again
             _end(_folder())
         os.close(config.stash[OWNER])
 
@@ -112,5 +112,6 @@ def _end_abandoned() -> None:
 
 def _end(folder: Path) -> None:
     private_engine.stop(folder)
-    (folder / "owner").unlink(missing_ok=True)
+    for path in folder.iterdir():
+        path.unlink()
     folder.rmdir()

@@ -33,7 +33,18 @@ def show_openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:
     return request.app.openapi_schema.to_schema()
 
 
-ROUTES = [show_openapi, show_health, submit_job, list_jobs, show_job, cancel_job, restart_job, job_log, task_log, job_events]
+ROUTES = (
+    show_openapi,
+    show_health,
+    submit_job,
+    list_jobs,
+    show_job,
+    cancel_job,
+    restart_job,
+    job_log,
+    task_log,
+    job_events,
+)
 ASSETS = "/assets"
 """Where the files of the documentation page lie, which work without internet."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from domain.errors import Missing
 from litestar import Request, Response, get
 
 from app.api import answers
 from app.api import request as read
 from app.api.schema import EventDocument, EventPage, PagedOperation, answers_with
 from app.log import Log
-from domain.errors import Missing
 
 if TYPE_CHECKING:
     from domain.event import Recorded

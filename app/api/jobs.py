@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from domain.errors import Missing, Refused
 from litestar import Request, Response, get, post, put
 
 from app.api import answers
@@ -16,7 +17,6 @@ from app.log import Log
 from app.log.log import now
 from app.views import Views
 from domain import job
-from domain.errors import Missing, Refused
 from projections import document, search
 from projections.jobs import summary
 from projections.wire import JobSummary, encode

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from domain.errors import Missing
 from litestar import Request, Response, get
 from litestar.response import Stream
 
 from app import output
 from app.api import answers
 from app.api import request as read
-from app.api.schema import LogOperation, LogPage, LogPart, answers_with
+from app.api.schema import LogOperation, LogPage, answers_with
 from app.views import Views
-from domain.errors import Missing
 from projections import document
+from projections.wire import encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +27,6 @@ MOST_PARTS = 100
 PLAIN = "text/plain"
 
 AnyRequest = Request[Any, Any, Any]
-Answer = Response[bytes] | Stream
 
 
 class OutputFile(msgspec.Struct, frozen=True):
@@ -41,7 +42,7 @@ async def job_log(request: AnyRequest, job_id: str, views: Views, printed: Outpu
     if not document.exists(views.connection(), job_id):
         msg = "job not found"
         raise Missing(msg)
-    return _answer(request, printed, document.attempts_of(views.connection(), job_id))
+    return await _answer(request, printed, document.attempts_of(views.connection(), job_id))
 
 
 @get("/tasks/{task_id:str}/log", operation_class=LogOperation, responses=answers_with(LogPage, 400, 404))
@@ -51,12 +52,12 @@ async def task_log(request: AnyRequest, task_id: str, views: Views, printed: Out
     if document.job_of(views.connection(), task_id) is None:
         msg = "task not found"
         raise Missing(msg)
-    return _answer(request, printed, [task_id])
+    return await _answer(request, printed, [task_id])
 
 
-def _answer(request: AnyRequest, printed: OutputFile, attempts: Sequence[str]) -> Response[Any]:
+async def _answer(request: AnyRequest, printed: OutputFile, attempts: Sequence[str]) -> Response[Any]:
     number, size, text = read.page(request), read.size(request, 25, MOST_PARTS), read.query(request)
     if request.accept.best_match(["application/json", PLAIN]) == PLAIN:
         return Stream(output.whole(printed.path, attempts, read.offset(request)), media_type=PLAIN)
-    parts, total = output.page(printed.path, attempts, (number, size), text)
-    return answers.page([msgspec.json.encode(_part(part)) for part in parts], number, size, total)
+    parts, total = await asyncio.to_thread(output.page, printed.path, attempts, (number, size), text)
+    return answers.page([encode(part) for part in parts], number, size, total)

@@ -6,8 +6,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
-from app.ids import ids
 from domain.errors import Invalid, Missing, Problem
+
+from app.ids import ids
 from domain.event import Actor, Context
 
 if TYPE_CHECKING:

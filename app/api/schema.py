@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime  # noqa: TC003 - msgspec reads the annotations at run time
+from datetime import datetime
 from typing import Any
 
 import msgspec
+from app.output import Part
+from domain.definition import TaskDefinition
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIType, Operation, Parameter, RequestBody, Schema
 
 from app.api.errors import PROBLEM, ProblemDocument
 from app.api.request import FORMATS
-from domain.definition import TaskDefinition
 from domain.event import Actor
 from projections.wire import Document, JobSummary, TaskRun
 
@@ -33,7 +34,7 @@ class Execution(TaskRun, frozen=True, kw_only=True):
     run: str = ""
     cmd: tuple[str, ...] = ()
     entrypoint: tuple[str, ...] = ()
-    env: dict[str, str] = {}
+    env: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
     queue: str
     timeout: str = ""
     var: str = ""
@@ -46,16 +47,6 @@ class JobDetail(JobSummary, frozen=True, kw_only=True):
     """As submitted."""
     execution: tuple[Execution, ...]
     """Every attempt of every task, in order."""
-
-
-class LogPart(Document, frozen=True):
-    """Some output of a task."""
-
-    id: str
-    number: int
-    task_id: str
-    contents: str
-    created_at: str
 
 
 class EventDocument(Document, frozen=True):
@@ -94,7 +85,7 @@ class JobPage(PageDocument, frozen=True):
 class LogPage(PageDocument, frozen=True):
     """A page of output, the newest first."""
 
-    items: tuple[LogPart, ...]
+    items: tuple[Part, ...]
 
 
 class EventPage(PageDocument, frozen=True):

@@ -17,40 +17,41 @@ WIDEST = 100
 """Characters of a source line that are shown."""
 BEFORE = 40
 """Of these, characters before the problem where the line is longer."""
+INDENT = "    "
+
+_ERROR = Text("error: ", style="bold red")
 
 
 def explain(failure: Failure) -> None:
     """Say why a command could not do its work."""
     console = stderr()
-    located = [problem for problem in failure.problems if problem.line or problem.path]
-    if failure.message and not (located and failure.source):
-        console.print(Text("error: ", style="bold red"), Text(printable(failure.message)), sep="")
+    if not failure.problems:
+        console.print(_ERROR, Text(printable(failure.message)), sep="")
     for detail in failure.details:
         console.print(Text(printable(detail)))
-    for problem in located:
+    for problem in failure.problems:
         show(console, problem, failure.source)
-    hints = [failure.hint, *(problem.hint for problem in failure.problems if problem not in located)]
-    for hint in filter(None, hints):
-        console.print(Text("hint: ", style="bold cyan"), Text(printable(hint)), sep="")
+    _show_hint(console, failure.hint, "")
 
 
 def show(console: Screen, problem: Problem, source: Source | None) -> None:
     """Print one problem, with its line of the source if that is known."""
-    console.print(Text(place(problem, source), style="bold"), Text(_message(problem)), sep="")
+    start = Text(place(problem, source), style="bold") if source else _ERROR
+    console.print(start, Text(_message(problem)), sep="")
     if source and problem.line:
         _show_line(console, problem, source)
-    if problem.hint:
-        console.print(Text("    hint: ", style="bold cyan"), Text(printable(problem.hint)), sep="")
+    _show_hint(console, problem.hint, INDENT if source else "")
 
 
-def place(problem: Problem, source: Source | None) -> str:
+def place(problem: Problem, source: Source) -> str:
     """Write where a problem is, as editors and terminals understand it: `file:line:column: `."""
-    name = f"{printable(source.name)}:" if source else ""
-    if not problem.line:
-        return f"{name} " if name else ""
-    if not name:
-        return f"line {problem.line}, column {problem.column}: "
-    return f"{name}{problem.line}:{problem.column}: " if problem.column else f"{name}{problem.line}: "
+    numbers = [str(number) for number in (problem.line, problem.column) if number]
+    return ":".join([printable(source.name), *numbers]) + ": "
+
+
+def _show_hint(console: Screen, hint: str, indent: str) -> None:
+    if hint:
+        console.print(Text(f"{indent}hint: ", style="bold cyan"), Text(printable(hint)), sep="")
 
 
 def _message(problem: Problem) -> str:
@@ -68,9 +69,11 @@ def _show_line(console: Screen, problem: Problem, source: Source) -> None:
     line = lines[problem.line - 1].rstrip("\r")
     before, shown = _one_wide(line[first:column]), _one_wide(line[first : first + WIDEST])
     margin = " " * len(str(problem.line))
-    console.print(Text(f"    {problem.line} | ", style="cyan"), Text(shown), sep="")
+    console.print(Text(f"{INDENT}{problem.line} | ", style="cyan"), Text(shown), sep="")
     if problem.column:
-        console.print(Text(f"    {margin} | ", style="cyan"), " " * cell_len(before), Text("^", style="red"), sep="")
+        console.print(
+            Text(f"{INDENT}{margin} | ", style="cyan"), " " * cell_len(before), Text("^", style="red"), sep=""
+        )
 
 
 def _one_wide(text: str) -> str:

@@ -21,6 +21,8 @@ STYLES = {
     "FAILED": "red",
     "CANCELLED": "yellow",
 }
+MARGIN = 12
+"""Columns for the names of fields."""
 SHORT = 12
 """Digits of an id in a terminal's table."""
 
@@ -61,9 +63,9 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def state(name: str) -> Text:
-    """Return a state in its colour."""
-    return Text(printable(name), style=STYLES.get(name, ""))
+def cell(text: str) -> Text:
+    """Return a value for eyes: a state in its colour, lines as lines, and nothing else that could act on a terminal."""
+    return Text("\n".join(printable(line) for line in text.splitlines()), style=STYLES.get(text, ""))
 
 
 def short(identifier: str) -> str:
@@ -76,14 +78,14 @@ def rows(head: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
     console = stdout()
     if not console.is_terminal:
         for line in lines:
-            click.echo("\t".join(printable(cell) for cell in line))
+            click.echo("\t".join(printable(value) for value in line))
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in head[:-1]:
         table.add_column(name, no_wrap=True)
     table.add_column(head[-1], overflow="fold")
     for line in lines:
-        table.add_row(*map(state, line))
+        table.add_row(*map(cell, line))
     console.print(table, soft_wrap=False)
 
 
@@ -92,4 +94,7 @@ def fields(pairs: Iterable[tuple[str, str]]) -> None:
     console = stdout()
     for name, value in pairs:
         if value:
-            console.print(Text(f"{name:<12}", style="bold"), state(value), sep="")
+            first, *more = cell(value).split("\n", allow_blank=True)
+            console.print(Text(f"{name:<{MARGIN}}", style="bold"), first, sep="")
+            for line in more:
+                console.print(Text(" " * MARGIN), line, sep="")

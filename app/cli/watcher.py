@@ -80,8 +80,8 @@ class Watcher:
 
 def line(job: Document) -> Text:
     """Say in a line how a job stands."""
-    text = Text.assemble(f"{job['id'][: screen.SHORT]} ", screen.state(job["state"]))
-    text.append(screen.printable(_more(job)))
+    text = Text.assemble(f"{job['id'][: screen.SHORT]} ", screen.cell(job["state"]))
+    text.append(screen.cell(_more(job)))
     return text
 
 

@@ -124,8 +124,7 @@ class Log(Application[UUID]):
 
     def read(self, stream: UUID, after: int = 0, limit: int | None = None) -> Iterator[Recorded]:
         """Yield the events of a stream, in order, from after a version."""
-        for event in self.events.get(stream, gt=after, limit=limit):
-            yield event  # type: ignore[misc]  # the library's protocol for what TagMapper returns
+        yield from self.events.get(stream, gt=after, limit=limit)  # type: ignore[misc]  # TagMapper makes them
 
     def version(self, stream: UUID) -> int:
         """Return the number of the stream's last event, 0 when there is none."""

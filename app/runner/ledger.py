@@ -6,7 +6,7 @@ import logging
 import sqlite3
 import time
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 from eventsourcing.persistence import PersistenceError
 
@@ -85,4 +85,4 @@ class Ledger:
 def _identity(log: Log) -> UUID:
     """Compute the log's own id from its first event, so that a copy of the log knows its containers again."""
     (first,) = log.recorder.select_notifications(0, 1, inclusive_of_start=False)
-    return uuid5(first.originator_id, first.state.hex())
+    return uuid5(NAMESPACE_OID, first.state.hex())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -36,6 +37,14 @@ def name(attempt: UUID) -> str:
     return f"jobledger-{attempt.hex}"
 
 
+def place(labels: Mapping[str, str]) -> Place | None:
+    """Return whose container it is, as far as labels tell; nothing if someone else made them."""
+    try:
+        return Place(position=0, attempt=UUID(labels[ATTEMPT]), job=UUID(labels[JOB]), version=0)
+    except (KeyError, ValueError):
+        return None
+
+
 def body(task: TaskDefinition, identity: Identity, folder: Path) -> dict[str, Any]:
     """Describe the container of an attempt; the same each time, so that it can be compared."""
     made: dict[str, Any] = {
@@ -67,7 +76,7 @@ def _program(task: TaskDefinition) -> dict[str, list[str]]:
 
 
 def _environment(task: TaskDefinition, identity: Identity) -> dict[str, str]:
-    return dict(task.env or {}) | {
+    return task.env | {
         "TORK_OUTPUT": RESULT,
         "TORK_PROGRESS": PROGRESS,
         "JOBLEDGER_OUTPUT": RESULT,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from uuid import UUID  # noqa: TC003 - msgspec reads the annotations at run time
+from uuid import UUID
 
-from domain.definition import JobDefinition  # noqa: TC001 - msgspec reads the annotations at run time
+from domain.definition import JobDefinition
+
 from domain.event import Command
-from domain.job.events import Cause, Output  # noqa: TC001 - msgspec reads the annotations at run time
+from domain.job.events import Cause, Output
 
 
 class Submit(Command, frozen=True):
@@ -85,6 +86,4 @@ class Stop(RunnerCommand, frozen=True):
     output: Output | None = None
 
 
-JobCommand = (
-    Submit | Cancel | Restart | Claim | Adopt | IntendStart | Start | Complete | Fail | Lose | Stop
-)
+JobCommand = Submit | Cancel | Restart | Claim | Adopt | IntendStart | Start | Complete | Fail | Lose | Stop

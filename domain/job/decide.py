@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 - kept beside the run-time imports of this package
+from datetime import datetime
 from typing import assert_never
-from uuid import UUID  # noqa: TC003 - as above
+from uuid import UUID
 
 import msgspec
-
 from domain.definition import TaskDefinition
 from domain.errors import Missing, Refused
+
 from domain.job.commands import (
     Adopt,
     Cancel,
@@ -130,26 +130,29 @@ def _report(command: RunnerCommand, job: Job, attempt: Attempt) -> Events:
             return _intend_start(command, attempt)
         case Start():
             return _start(command, attempt)
-        case Stop():
+        case Complete() | Fail() | Lose() if attempt.status.is_held:
+            return _end(command, job, attempt)
+        case Complete() | Fail() | Lose() | Stop():
             return _stop(command, attempt)
-        case Complete() | Fail() | Lose() if attempt.status is TaskStatus.CANCELLED:
-            return _stop(command, attempt)
+    raise TypeError(command)
+
+
+def _end(command: Complete | Fail | Lose, job: Job, attempt: Attempt) -> Events:
+    match command:
         case Complete():
             return _complete(command, job, attempt)
         case Fail():
             return _fail(command, attempt)
         case Lose():
             return _lose(command, job, attempt)
-    assert_never(command)  # type: ignore[arg-type]  # every report is one of the above
+    assert_never(command)
 
 
 def _intend_start(command: IntendStart, attempt: Attempt) -> Events:
     if attempt.status is not TaskStatus.CLAIMED:
         msg = f"attempt {attempt.id.hex} is {attempt.status}: it must not be started"
         raise Refused(msg)
-    return (
-        TaskStartIntended(at=command.at, attempt=attempt.id, container=command.container, image=command.image),
-    )
+    return (TaskStartIntended(at=command.at, attempt=attempt.id, container=command.container, image=command.image),)
 
 
 def _start(command: Start, attempt: Attempt) -> Events:
@@ -159,8 +162,6 @@ def _start(command: Start, attempt: Attempt) -> Events:
 
 
 def _complete(command: Complete, job: Job, attempt: Attempt) -> Events:
-    if not attempt.status.is_held:
-        return ()
     done = TaskCompleted(at=command.at, attempt=attempt.id, result=command.result, output=command.output)
     if attempt.position == len(job.tasks):
         return (done, JobCompleted(at=command.at))
@@ -169,8 +170,6 @@ def _complete(command: Complete, job: Job, attempt: Attempt) -> Events:
 
 
 def _fail(command: Fail, attempt: Attempt) -> Events:
-    if not attempt.status.is_held:
-        return ()
     failed = TaskFailed(
         at=command.at,
         attempt=attempt.id,
@@ -183,8 +182,6 @@ def _fail(command: Fail, attempt: Attempt) -> Events:
 
 
 def _lose(command: Lose, job: Job, attempt: Attempt) -> Events:
-    if not attempt.status.is_held:
-        return ()
     lost = TaskLost(at=command.at, attempt=attempt.id, reason=command.reason)
     return (lost, _schedule_again(command.at, job, attempt))
 
@@ -225,6 +222,4 @@ def _schedule(at: datetime, job: UUID, task: TaskDefinition, place: tuple[int, i
     position, number = place
     if not task.queue:
         task = msgspec.structs.replace(task, queue=DEFAULT_QUEUE)
-    return TaskScheduled(
-        at=at, attempt=attempt_id(job, position, number), position=position, number=number, task=task
-    )
+    return TaskScheduled(at=at, attempt=attempt_id(job, position, number), position=position, number=number, task=task)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 - msgspec reads the annotations at run time
+from datetime import datetime
 from typing import Literal
-from uuid import UUID  # noqa: TC003 - msgspec reads the annotations at run time
+from uuid import UUID
 
 import msgspec
-
 from domain.definition import JobDefinition, TaskDefinition
+
 from domain.event import Event
 
 Cause = Literal["exit", "oom", "timeout", "image", "container", "result", "unknown"]

@@ -6,8 +6,7 @@ from enum import StrEnum
 from uuid import UUID, uuid5
 
 import msgspec
-
-from domain.definition import TaskDefinition  # noqa: TC001 - msgspec reads the annotations at run time
+from domain.definition import TaskDefinition
 
 
 class JobStatus(StrEnum):
@@ -87,7 +86,7 @@ class Job(msgspec.Struct):
 
 
 def initial() -> Job:
-    """A stream without events."""
+    """Return the state of a stream without events."""
     return Job()
 
 

@@ -1,0 +1,89 @@
+"""Gathers what is wrong with a document, so that all of it can be told at once."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import NoReturn, Protocol
+
+import msgspec
+
+from domain.errors import Invalid, Problem
+
+MOST = 100
+"""Problems that are told: a bound for the answer, and for the work of looking for more."""
+LONGEST_SHOWN = 40
+"""Characters of a name from the document that are repeated in a message."""
+
+SIMPLE = re.compile(r"[\w-]+")
+
+Path = tuple["Path", str | int] | None
+"""The way from the root to a node: the way to its parent, and its key or index there."""
+
+
+class Placed(Protocol):
+    """Something with a place in the document, counted from 0."""
+
+    @property
+    def line(self) -> int:
+        """The line."""
+
+    @property
+    def column(self) -> int:
+        """The character in it."""
+
+
+class Problems:
+    """The problems of one document."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._found: list[Problem] = []
+
+    def add(self, place: Placed, path: Path, problem: Problem) -> None:
+        """Note a problem at its place; there is an end to it."""
+        if len(self._found) >= MOST:
+            raise self._all(Problem(f"there is more: these are the first {MOST} problems", "too_many_problems"))
+        located = msgspec.structs.replace(problem, path=written(path), line=place.line + 1, column=place.column + 1)
+        self._found.append(located)
+
+    def fail(self, place: Placed, path: Path, problem: Problem) -> NoReturn:
+        """Note a problem after which there is no reading on."""
+        self.add(place, path, problem)
+        raise self._all()
+
+    def settle(self) -> None:
+        """Refuse the document if anything is wrong with it."""
+        if self._found:
+            raise self._all()
+
+    def _all(self, *more: Problem) -> Invalid:
+        found = sorted(self._found, key=lambda problem: (problem.line, problem.column))
+        return Invalid([*found, *more])
+
+
+def written(path: Path) -> str:
+    """Write a path as `tasks[0].image`."""
+    steps: list[str] = []
+    while path is not None:
+        path, step = path
+        steps.append(_step(step))
+    return "".join(reversed(steps)).removeprefix(".")
+
+
+def _step(step: str | int) -> str:
+    if isinstance(step, int):
+        return f"[{step}]"
+    return f".{step}" if len(step) <= LONGEST_SHOWN and SIMPLE.fullmatch(step) else f"[{quoted(step)}]"
+
+
+def quoted(text: str) -> str:
+    """Repeat a word of the document in a message, safely and not at length."""
+    short = text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+    return json.dumps(short, ensure_ascii=not short.isprintable())
+
+
+def listed(words: Iterable[str]) -> str:
+    """Write words one after another."""
+    return ", ".join(sorted(words))

@@ -1,0 +1,173 @@
+"""Puts nodes together while a document is read, and refuses what is too large before it is built."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from app.documents.nodes import MERGE, Mapping, Node, Scalar, Sequence, kind
+from app.documents.problems import Path, Placed, Problems, quoted
+from domain.errors import Problem
+
+DEEPEST = 32
+"""Lists and mappings inside one another."""
+MOST_NODES = 10_000
+"""Values; a key and its value are one. What an alias stands for is counted again."""
+MOST_MERGED = 10
+"""Mappings merged into one by `<<`."""
+
+IGNORED = Scalar(0, 0, "")
+"""Takes the place of a key that can not be one, so that its value is passed over."""
+
+
+class Shared(NamedTuple):
+    """A part of a document that may stand in several places."""
+
+    node: Node
+    size: int
+    """The nodes in it, itself included."""
+    height: int
+    """The lists and mappings inside one another, itself included."""
+
+
+class _Open(msgspec.Struct):
+    """A list or mapping of which the end was not seen yet."""
+
+    node: Sequence | Mapping
+    before: int
+    height: int = 1
+    key: Scalar | None = None
+    """In a mapping, the key of which the value comes next."""
+    merged: list[Node] = []
+
+
+class Tree:
+    """The document as far as it was read."""
+
+    def __init__(self, problems: Problems) -> None:
+        """Begin with nothing."""
+        self.root: Node | None = None
+        self._problems = problems
+        self._open: list[_Open] = []
+        self._count = 0
+
+    def path(self) -> Path:
+        """Return the way to the node that comes next."""
+        path: Path = None
+        for each in self._open:
+            if isinstance(each.node, Sequence):
+                path = (path, len(each.node.items))
+            elif each.key:
+                path = (path, str(each.key.value))
+        return path
+
+    def open(self, node: Sequence | Mapping) -> None:
+        """Begin a list or a mapping: what comes next stands in it."""
+        if len(self._open) >= DEEPEST:
+            self._too_deep(node)
+        self._open.append(_Open(node, self._count))
+
+    def close(self) -> Shared:
+        """End the list or mapping that was begun last."""
+        ended = self._open.pop()
+        if self._open:
+            self._open[-1].height = max(self._open[-1].height, ended.height + 1)
+        if ended.merged:
+            _merge(ended)
+        self.put(ended.node)
+        return Shared(ended.node, self._count - ended.before, ended.height)
+
+    def share(self, place: Placed, shared: Shared) -> None:
+        """Put a part of the document here once more."""
+        if self._merges() >= MOST_MERGED:
+            self._problems.fail(place, self.path(), _too_many_merged())
+        if self._count + shared.size > MOST_NODES:
+            problem = Problem(
+                f"aliases make more than {MOST_NODES:,} values of this", "alias", hint="use fewer of them"
+            )
+            self._problems.fail(place, self.path(), problem)
+        if len(self._open) + shared.height > DEEPEST:
+            self._too_deep(place)
+        if self._open:
+            self._open[-1].height = max(self._open[-1].height, shared.height + 1)
+        self._count += shared.size - 1
+        self.put(shared.node)
+
+    def put(self, node: Node) -> None:
+        """Put a node where it belongs: into the list, or as the next key or value into the mapping."""
+        if not self._open:
+            self.root = node
+            return
+        top = self._open[-1]
+        if isinstance(top.node, Sequence):
+            top.node.items.append(node)
+        elif top.key is None:
+            top.key = self._as_key(node)
+            return
+        else:
+            self._enter(top, top.node.entries, top.key, node)
+            top.key = None
+        self._count += 1
+        if self._count > MOST_NODES:
+            problem = Problem(f"more than {MOST_NODES:,} values", "too_many_nodes", hint="split the job")
+            self._problems.fail(node, self.path(), problem)
+
+    def _as_key(self, node: Node) -> Scalar:
+        if isinstance(node, Scalar) and not node.is_null():
+            return node
+        hint = "put it in quotes" if isinstance(node, Scalar) else "put a text that begins with { or [ in quotes"
+        self._problems.add(node, self.path(), Problem(f"a key must be text, not {kind(node)}", "key_type", hint=hint))
+        return IGNORED
+
+    def _enter(self, top: _Open, entries: dict[str, tuple[Scalar, Node]], key: Scalar, node: Node) -> None:
+        name = str(key.value)
+        if key.plain and name == MERGE:
+            self._note_merge(top, key, node)
+        elif name in entries:
+            self._duplicate(key, entries[name][0].line)
+        elif key is not IGNORED:
+            entries[name] = (key, node)
+
+    def _duplicate(self, key: Scalar, line: int) -> None:
+        message = f"{quoted(str(key.value))} is given already at line {line + 1}"
+        self._problems.add(key, self.path(), Problem(message, "duplicate_key", hint="remove one of the two"))
+
+    def _note_merge(self, top: _Open, key: Scalar, node: Node) -> None:
+        if top.merged:
+            self._duplicate(key, top.merged[0].line)
+            return
+        nodes: list[Node] = node.items if isinstance(node, Sequence) else [node]
+        if len(nodes) > MOST_MERGED:
+            self._problems.add(node, self.path(), _too_many_merged())
+        elif not all(isinstance(each, Mapping) for each in nodes):
+            problem = Problem("only mappings can be merged by <<", "merge_key", hint="give an alias of a mapping")
+            self._problems.add(node, self.path(), problem)
+        else:
+            top.merged = nodes
+
+    def _merges(self) -> int:
+        """Tell how many mappings stand in the list that is being merged, if one is."""
+        if len(self._open) < 2:  # noqa: PLR2004 - a list, in a mapping
+            return 0
+        outer, inner = self._open[-2:]
+        key = outer.key
+        merging = isinstance(inner.node, Sequence) and key is not None and key.plain and key.value == MERGE
+        return len(inner.node.items) if isinstance(inner.node, Sequence) and merging else 0
+
+    def _too_deep(self, place: Placed) -> None:
+        problem = Problem(f"more than {DEEPEST} lists and mappings inside one another", "too_deep")
+        self._problems.fail(place, self.path(), problem)
+
+
+def _merge(ended: _Open) -> None:
+    """Fill in what is merged, where the mapping does not say it itself; of several, the first says it."""
+    if isinstance(ended.node, Mapping):
+        for each in ended.merged:
+            for name, entry in each.entries.items() if isinstance(each, Mapping) else ():
+                ended.node.entries.setdefault(name, entry)
+
+
+def _too_many_merged() -> Problem:
+    hint = "merge fewer, or write the fields out"
+    return Problem(f"more than {MOST_MERGED} mappings are merged by <<", "merge_key", hint=hint)

@@ -1,0 +1,78 @@
+"""Following the log into the runner's own view of it, and telling what has come."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Condition, Event, Thread
+
+from eventsourcing.persistence import Notification
+
+from app.log import Log, SQLiteSubscription
+from domain.event import Recorded
+from projections import queue
+from projections.store import Store
+
+logger = logging.getLogger("jobledger.runner")
+
+RETRY = 1.0
+"""Seconds until a follower that failed, on a full disk say, tries again."""
+
+
+class Follower:
+    """A thread that brings the queue up to the log's end, again and again."""
+
+    def __init__(self, log: Log, path: Path, told: Callable[[Sequence[Recorded]], None]) -> None:
+        """Open the queue; `told` is called with new events once they are in it."""
+        self._log = log
+        self._store = Store(path, [queue])
+        self._told = told
+        self._moved = Condition()
+        self._stopped = Event()
+        self._subscription: SQLiteSubscription | None = None
+        self.position = self._store.position
+        """The last event that was looked at."""
+        self._thread = Thread(target=self._run, name="follower", daemon=True)
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, with what was begun finished."""
+        self._stopped.set()
+        if self._subscription is not None:
+            self._subscription.stop()
+        self._thread.join()
+        self._store.close()
+
+    def has_reached(self, position: int, seconds: float) -> bool:
+        """Wait until the queue holds all up to a position, or the seconds are over."""
+        with self._moved:
+            return self._moved.wait_for(lambda: self.position >= position, seconds)
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._follow()
+            except Exception:
+                logger.exception("the queue can not be brought up to date after event %d", self.position)
+                self._stopped.wait(RETRY)
+
+    def _follow(self) -> None:
+        with self._log.subscribe(self.position) as self._subscription:
+            if self._stopped.is_set():
+                return
+            for batch in self._subscription.batches():
+                self._take(batch)
+
+    def _take(self, batch: Sequence[Notification]) -> None:
+        events = [self._log.open(each) for each in batch if each.topic in queue.TOPICS]
+        if events:
+            self._store.apply(events)
+        with self._moved:
+            self.position = batch[-1].id
+            self._moved.notify_all()
+        if events:
+            self._told(events)

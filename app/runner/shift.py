@@ -1,0 +1,194 @@
+"""The work of one start of a runner: it claims while it has room, and looks around for what is left over."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from uuid import UUID
+
+from app.log import Log
+from app.runner import spec
+from app.runner.attempt import Attempt
+from app.runner.engine import Engine, EngineAway, Found
+from app.runner.exchange import Exchange
+from app.runner.follower import Follower
+from app.runner.hand import Hand
+from app.runner.images import Images
+from app.runner.ledger import NOT_STORED, Ledger
+from app.runner.orders import Order
+from app.runner.tools import Tools
+from app.runner.writer import Writer
+from app.settings import Settings
+from domain.errors import Missing, Refused
+from domain.event import Recorded
+from domain.job import JobCancelled, TaskScheduled
+from projections import queue, views
+from projections.queue import Claim, Place
+
+logger = logging.getLogger("jobledger.runner")
+
+ROUND = 10.0
+"""Seconds between two looks around."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 5.0
+"""Seconds between two tries to reach an Engine that is away, or to write a log that can not be written."""
+CATCHING_UP = 0.5
+"""Seconds for which a runner waits, at a time, for its view of the log."""
+PARTING = 3.0
+"""Seconds that attempts have to be left in order."""
+
+
+class Shift:
+    """Everything that lives as long as one epoch of a runner."""
+
+    def __init__(self, log: Log, settings: Settings, engine: Engine, orders: SimpleQueue[Order]) -> None:
+        """Begin an epoch: from here on, what this runner was before has no say."""
+        self._settings = settings
+        self._engine = engine
+        self._orders = orders
+        self._hand = Hand(settings.runner_slots, self._wake)
+        self._ledger = Ledger(log, settings.runner_name)
+        self._output = Writer(settings.output)
+        folder = settings.runner / "attempts"
+        self._tools = Tools(engine, Images(engine, self._output), self._output, self._ledger, folder)
+        self._follower = Follower(log, settings.runner / "queue.db", self._told)
+        self._queue: sqlite3.Connection = views.connect(settings.runner / "queue.db")
+        self._cursor = 0
+        """The place in the log up to which everything that waited was claimed, by this runner or another."""
+        self._given = Order.LOOK
+        self._pause = 0.0
+        self._next_try = self._next_round = 0.0
+        engine.lost = self._wake
+
+    def work(self) -> None:
+        """Work until it is told to end."""
+        self._follower.start()
+        while not self._is_done():
+            self._look()
+            self._heed()
+        self._end()
+
+    def _is_done(self) -> bool:
+        if self._given is Order.LEAVE:
+            return True
+        return self._given is Order.DRAIN and not self._hand.keys()
+
+    def _look(self) -> None:
+        """Do what can be done now."""
+        if time.monotonic() < self._next_try or not self._follower.has_reached(self._ledger.position, CATCHING_UP):
+            return
+        try:
+            self._reach()
+            self._look_around()
+            self._claim()
+        except EngineAway as error:
+            self._wait(f"no Docker Engine at {self._engine.address}: waiting; jobs stay PENDING ({error})")
+        except NOT_STORED as error:
+            self._wait(f"the log can not be written: waiting ({error})")
+        else:
+            self._pause = 0.0
+
+    def _reach(self) -> None:
+        if self._engine.is_there.is_set():
+            return
+        self._engine.connect()
+        self._next_round = 0.0
+        queues, slots = ", ".join(self._settings.queues), self._settings.runner_slots
+        logger.info("takes work from %s, %d at a time, on the Docker Engine at %s", queues, slots, self._engine.address)
+
+    def _claim(self) -> None:
+        """Take what waits, the oldest first, while there is room."""
+        while self._given is Order.LOOK and self._engine.is_there.is_set() and self._hand.has_room():
+            place = queue.following(self._queue, self._settings.queues, self._cursor)
+            if place is None:
+                return
+            self._take(place)
+            self._cursor = place.position
+
+    def _take(self, place: Place) -> None:
+        attempt = Attempt(place, self._tools)
+        self._hand.take(attempt)  # before the claim: a cancel that comes at once has to find it
+        try:
+            claim = attempt.claim()
+        except (Refused, Missing):
+            self._hand.drop(attempt)  # another runner was first, or a cancel
+        except BaseException:
+            self._hand.drop(attempt)
+            raise
+        else:
+            attempt.launch(claim)
+
+    def _look_around(self) -> None:
+        """Take up what is held and in nobody's hand, and remove what is left of attempts that are over."""
+        if time.monotonic() < self._next_round:
+            return
+        known = set(self._hand.keys())  # before the Engine is asked: an attempt may be over a moment later
+        found = self._engine.find(self._labels)
+        held = {place.attempt: (place, claim) for place, claim in queue.held(self._queue, self._ledger.runner)}
+        known |= self._hand.keys()
+        for place, claim in held.values():
+            if place.attempt not in known:
+                self._resume(place, claim)
+        self._sweep(found, known | held.keys())
+        self._next_round = time.monotonic() + ROUND
+
+    def _resume(self, place: Place, claim: Claim) -> None:
+        attempt = Attempt(place, self._tools)
+        self._hand.take(attempt)
+        attempt.resume(claim)
+
+    def _sweep(self, found: Sequence[Found], known: set[UUID]) -> None:
+        for container in found:
+            place = spec.place(container.labels)
+            if place is not None and place.attempt not in known:
+                attempt = Attempt(place, self._tools)
+                self._hand.take(attempt)
+                attempt.sweep()
+        for folder in self._tools.folder.glob("*"):
+            if folder.name not in {attempt.hex for attempt in known}:
+                Exchange(folder).remove()
+
+    @property
+    def _labels(self) -> dict[str, str]:
+        return {spec.LOG: self._ledger.log_id.hex, spec.RUNNER: self._ledger.runner.hex}
+
+    def _wait(self, message: str) -> None:
+        if not self._pause:
+            logger.warning(message)
+        self._pause = min(max(FIRST_PAUSE, 2 * self._pause), LONGEST_PAUSE)
+        self._next_try = time.monotonic() + self._pause
+
+    def _heed(self) -> None:
+        """Sleep until there is an order or something to do, and take the most urgent order."""
+        due = self._next_try if self._pause else self._next_round
+        with suppress(Empty):
+            order = self._orders.get(timeout=max(0.0, due - time.monotonic()))
+            while True:
+                self._given = max(self._given, order)
+                order = self._orders.get_nowait()
+
+    def _told(self, events: Sequence[Recorded]) -> None:
+        """Hear what is new in the log."""
+        for recorded in events:
+            if isinstance(recorded.event, JobCancelled):
+                self._hand.cancel(recorded.originator_id, recorded.position)
+        if any(isinstance(recorded.event, TaskScheduled) for recorded in events):
+            self._wake()
+
+    def _wake(self) -> None:
+        self._orders.put(Order.LOOK)
+
+    def _end(self) -> None:
+        self._hand.leave()
+        deadline = time.monotonic() + PARTING
+        while self._hand.keys() and time.monotonic() < deadline:
+            with suppress(Empty):
+                self._orders.get(timeout=CATCHING_UP)
+        self._follower.stop()
+        self._output.close()
+        self._queue.close()
+        self._ledger.end()
+        self._engine.close()

@@ -1,0 +1,85 @@
+"""The eyes on one running container: what it prints, and its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import closing
+from threading import Thread
+
+from app.output import RUNNER
+from app.runner.client import Received
+from app.runner.engine import Engine, EngineAway, EngineRefusal, Gone
+from app.runner.kept import unseen
+from app.runner.signals import Signals
+from app.runner.writer import Writer
+
+PATIENCE = 60
+"""Seconds for which the Engine is asked, at a time, to tell of a container's end."""
+MOMENT = 2
+"""Seconds between the end of the output and that of the container, when all is well."""
+
+
+class Watch(Thread):
+    """Stores what a container prints, and tells when and how it ended.
+
+    The connection made before the start brings the very bytes. If it breaks, or the runner that made it is dead,
+    the Engine's own file has the rest. Neither says how the container ended: only the Engine does.
+    """
+
+    def __init__(self, engine: Engine, container: str, output: tuple[Writer, str], signals: Signals) -> None:
+        """Name the container, where its output goes, and whom to tell."""
+        super().__init__(name=f"watch {container[:12]}", daemon=True)
+        self._engine = engine
+        self._container = container
+        self._writer, self._attempt = output
+        self._signals = signals
+        self.attached: Received | None = None
+        """The connection, when there is one."""
+        self.ended = False
+        self.exit_code: int | None = None
+        """None if the container vanished before it could be asked."""
+        self.error: Exception | None = None
+        """What is wrong with the watch itself."""
+
+    def run(self) -> None:
+        """Watch until the end, through all that may happen to the Engine meanwhile."""
+        try:
+            while not self._is_over():
+                self._engine.is_there.wait()
+        except Gone:
+            pass
+        except Exception as error:  # noqa: BLE001 - the attempt's thread raises it
+            self.error = error
+        self.ended = True
+        self._signals.wake()
+
+    def _is_over(self) -> bool:
+        """Follow the output to its end, as far as it can be, and ask for the container's."""
+        patience = PATIENCE if self.attached is None else MOMENT
+        try:
+            self._follow()
+            self.exit_code = self._engine.wait(self._container, patience)
+        except EngineAway:
+            return False
+        return self.exit_code is not None
+
+    def _follow(self) -> None:
+        if self.attached is None:
+            self._catch_up()
+            return
+        with closing(self.attached) as attached:
+            self.attached = None
+            self._store(self._engine.read(attached))
+
+    def _catch_up(self) -> None:
+        seen = self._writer.resume(self._attempt)
+        try:
+            self._store(unseen(self._engine.logs(self._container), seen))
+        except Gone:
+            raise
+        except EngineRefusal as error:
+            self._store([(RUNNER, f"the output can not be read any further: {error}\n".encode())])
+
+    def _store(self, printed: Iterable[tuple[int, bytes]]) -> None:
+        for stream, data in printed:
+            self._writer.append(self._attempt, stream, data)

@@ -1,0 +1,1 @@
+"""What jobs are and how they go: pure rules, without clock, chance or I/O."""

@@ -1,0 +1,2 @@
+-- GETs one address
+dofile(os.getenv("LOAD") .. "/common.lua")

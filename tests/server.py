@@ -1,0 +1,112 @@
+"""A real API process for tests, over an empty data folder, and a way to write to its log beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any, NamedTuple
+
+import pytest
+import urllib3
+
+from app.log import Log
+from app.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+READY_WITHIN = 20.0
+
+
+class Answer(NamedTuple):
+    """What came back."""
+
+    status: int
+    headers: Any
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Api:
+    """A client of one API process."""
+
+    def __init__(self, port: int, settings: Settings) -> None:
+        self.port = port
+        self.settings = settings
+        self.url = f"http://127.0.0.1:{port}"
+        self._http = urllib3.PoolManager(maxsize=16, retries=False, timeout=30)
+
+    def ask(self, method: str, path: str, body: bytes | str | None = None, **headers: str) -> Answer:
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        response = self._http.request(method, self.url + path, body=body, headers=given)
+        return Answer(response.status, response.headers, response.data)
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self.ask("GET", path, **headers)
+
+    def put(self, path: str) -> Answer:
+        return self.ask("PUT", path)
+
+    def submit(self, body: bytes | str, content_type: str = "text/yaml") -> Answer:
+        return self.ask("POST", "/jobs", body, Content_Type=content_type)
+
+    def close(self) -> None:
+        self._http.clear()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def running(data: Path) -> Iterator[Api]:
+    """Run `jobledger serve` for a while."""
+    settings = Settings(data=data, port=free_port())
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "app", "serve", "--data", str(data), "--port", str(settings.port)]
+    process = subprocess.Popen(command, env=environment, cwd=ROOT)
+    api = Api(settings.port, settings)
+    try:
+        _wait_until_up(api, process)
+        yield api
+    finally:
+        api.close()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) is not None
+
+
+def _wait_until_up(api: Api, process: subprocess.Popen[bytes]) -> None:
+    deadline = monotonic() + READY_WITHIN
+    while monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(urllib3.exceptions.HTTPError):
+            if api.get("/health").status == 200:
+                return
+        sleep(0.02)
+    pytest.fail("the API did not come up")
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """Give an API that the tests of one worker share; nothing runs its jobs."""
+    with running(tmp_path_factory.mktemp("api")) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def log(api: Api) -> Iterator[Log]:
+    """Give the same log, opened by another process than the API: this one."""
+    opened = Log(api.settings.log)
+    yield opened
+    opened.close()

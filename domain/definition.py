@@ -75,7 +75,7 @@ def parse_duration(text: str) -> float:
 
 
 def _given(text: str) -> Problem | None:
-    return None if text else Problem("must not be empty", "required")
+    return None if text else Problem("must not be empty", "required", hint="give a value")
 
 
 def _at_most_characters(most: int) -> Check:
@@ -155,7 +155,7 @@ def _duration(text: str) -> Problem | None:
 
 def _environment_name(text: str) -> Problem | None:
     if not text:
-        return Problem("the name of an environment variable must not be empty", "env")
+        return Problem("the name of an environment variable must not be empty", "env", hint="write NAME: value")
     if "=" in text:
         return Problem("the name of an environment variable must not contain =", "env", hint="write NAME: value")
     return None

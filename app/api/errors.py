@@ -65,8 +65,9 @@ def answer(
 
 
 def invalid(request: Request[Any, Any, Any], error: Invalid) -> Response[bytes]:
-    """Answer for bad input: the first problem in words, all of them in `errors`."""
-    return answer(request, error.status, str(error), error.problems[0].code, error.problems)
+    """Answer for bad input: every problem in words, a line each, and in `errors` for programs."""
+    message = "\n".join(str(problem) for problem in error.problems)
+    return answer(request, error.status, message, error.problems[0].code, error.problems)
 
 
 def refused(request: Request[Any, Any, Any], error: Refused) -> Response[bytes]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import socket
 from ipaddress import ip_address
+from time import monotonic, sleep
 
 from app.cli.failure import Failure
 
 PATIENCE = 2.0
 """Seconds for an answer of the API."""
+LETTING_GO = 0.5
+"""Seconds for a port to become free."""
 
 EXPOSED = (
     "will not listen on {host}: there is no authentication yet, so everyone who can reach port {port}"
@@ -36,7 +39,7 @@ def check(host: str, port: int, *, insecure: bool) -> None:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         if not insecure and not all(ip_address(address[4][0]).is_loopback for address in found):
             raise Failure(EXPOSED.format(host=host, port=port), hint=EXPOSED_HINT)
-        socket.create_server((host, port), family=_family(host)).close()
+        _try(host, port)
     except OSError as error:
         message, hint = REASONS.get(error.errno or 0, UNKNOWN)
         values = {"host": host, "port": port, "other": port + 1, "error": error.strerror or error}
@@ -64,5 +67,14 @@ def answers(host: str, port: int) -> bool:
         return False
 
 
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
+def _try(host: str, port: int) -> None:
+    """Listen and stop again; a server that was killed a moment ago may take another one to let go of its port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    deadline = monotonic() + LETTING_GO
+    while True:
+        try:
+            return socket.create_server((host, port), family=family).close()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or monotonic() > deadline:
+                raise
+        sleep(LETTING_GO / 10)

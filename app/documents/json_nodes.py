@@ -146,7 +146,7 @@ class _Reader:
             fraction = float(found[0])
             if not math.isinf(fraction):
                 return fraction
-            problem = Problem("a number that is too large", "syntax")
+            problem = Problem("a number that is too large", "syntax", hint="put it in quotes to keep it as text")
         else:
             # thousands of digits would take their time, and then be refused by Python itself
             whole = int(found[0]) if len(found[0]) <= MOST_DIGITS else LARGEST + 1
@@ -166,7 +166,8 @@ class _Reader:
 
     def _expected(self, what: str) -> NoReturn:
         character = self._text[self._at : self._at + 1]
-        hint = HINTS.get(character, "put it in double quotes" if character.isalpha() else "")
+        word = WORD.match(self._text, self._at)
+        hint = HINTS.get(word[0] if word else character, "put it in double quotes" if word else "")
         self._fail(f"expected {what}" if character else f"the text ends where there should be {what}", hint)
 
     def _fail(self, message: str, hint: str) -> NoReturn:
@@ -179,7 +180,16 @@ class _Reader:
         self._problems.fail(where, self._tree.path(), problem or Problem(error.msg, "syntax"))
 
 
-HINTS = {"'": "use double quotes", "#": "JSON has no comments", "/": "JSON has no comments", "}": "", "]": ""}
+HINTS = {
+    "'": "use double quotes",
+    "#": "JSON has no comments",
+    "/": "JSON has no comments",
+    "True": "write true",
+    "False": "write false",
+    "None": "write null",
+    "NaN": "JSON has no such number",
+    "Infinity": "JSON has no such number",
+}
 STRING_ERRORS = {
     "Unterminated": Problem("the quote is never closed", "syntax", hint="close it with a double quote"),
     "Invalid control": Problem(

@@ -16,6 +16,9 @@ MOST = 100
 LONGEST_SHOWN = 40
 """Characters of a name from the document that are repeated in a message."""
 
+EMPTY_WORDS = frozenset({"type", "required"})
+"""Codes that say nothing new of a value with which something else is wrong."""
+
 SIMPLE = re.compile(r"[\w-]+")
 
 Path = tuple["Path", str | int] | None
@@ -46,7 +49,8 @@ class Problems:
         if len(self._found) >= MOST:
             raise self._all(Problem(f"there is more: these are the first {MOST} problems", "too_many_problems"))
         located = msgspec.structs.replace(problem, path=written(path), line=place.line + 1, column=place.column + 1)
-        self._found.append(located)
+        if problem.code not in EMPTY_WORDS or not any(_same_place(located, each) for each in self._found):
+            self._found.append(located)
 
     def fail(self, place: Placed, path: Path, problem: Problem) -> NoReturn:
         """Note a problem after which there is no reading on."""
@@ -59,8 +63,13 @@ class Problems:
             raise self._all()
 
     def _all(self, *more: Problem) -> Invalid:
-        found = sorted(self._found, key=lambda problem: (problem.line, problem.column))
+        # what is wrong comes before what is missing, for it may be the reason: a name written wrongly is a missing name
+        found = sorted(self._found, key=lambda each: (each.code == "required", each.line, each.column))
         return Invalid([*found, *more])
+
+
+def _same_place(one: Problem, other: Problem) -> bool:
+    return (one.line, one.column, one.path) == (other.line, other.column, other.path)
 
 
 def written(path: Path) -> str:

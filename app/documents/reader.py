@@ -28,7 +28,8 @@ NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 LARGEST = 2**53
 LONGEST_NUMBER = 64
 
-LIST_HINT = "begin each item on a line of its own with '- '"
+LIST_HINT = "write [a, b], or in YAML each item after '- ' on a line of its own"
+MAPPING_HINT = 'write {"name": "value"}, or in YAML name: value'
 TEXT_HINT = "put a text that begins with { or [ in quotes"
 
 
@@ -134,7 +135,7 @@ def _list(read_item: Read, count: Rule) -> Read:
 def _mapping(read_key: Read, read_value: Read) -> Read:
     def read(node: Node, path: Path, problems: Problems) -> Any:
         if not isinstance(node, Mapping):
-            return _mismatch(node, path, problems, ("a mapping", "write `name: value`"))
+            return _mismatch(node, path, problems, ("a mapping", MAPPING_HINT))
         values = {}
         for name, (key, value) in node.entries.items():
             way = (path, name)
@@ -162,7 +163,7 @@ def _struct(wanted: inspect.StructType) -> Read:
 
     def read(node: Node, path: Path, problems: Problems) -> Any:
         if not isinstance(node, Mapping):
-            return _mismatch(node, path, problems, ("a mapping", "write `name: value`"))
+            return _mismatch(node, path, problems, ("a mapping", MAPPING_HINT))
         given = {}
         for name, (key, value) in node.entries.items():
             field = fields.get(name)

@@ -80,12 +80,9 @@ class Tree:
 
     def share(self, place: Placed, shared: Shared) -> None:
         """Put a part of the document here once more."""
-        if self._merges() >= MOST_MERGED:
-            self._problems.fail(place, self.path(), _too_many_merged())
         if self._count + shared.size > MOST_NODES:
-            problem = Problem(
-                f"aliases make more than {MOST_NODES:,} values of this", "alias", hint="use fewer of them"
-            )
+            code = "merge_key" if self._is_merging() else "alias"
+            problem = Problem(f"aliases make more than {MOST_NODES:,} values of this", code, hint="use fewer of them")
             self._problems.fail(place, self.path(), problem)
         if len(self._open) + shared.height > DEEPEST:
             self._too_deep(place)
@@ -96,11 +93,10 @@ class Tree:
 
     def put(self, node: Node) -> None:
         """Put a node where it belongs: into the list, or as the next key or value into the mapping."""
-        if not self._open:
+        top = self._open[-1] if self._open else None
+        if top is None:
             self.root = node
-            return
-        top = self._open[-1]
-        if isinstance(top.node, Sequence):
+        elif isinstance(top.node, Sequence):
             top.node.items.append(node)
         elif top.key is None:
             top.key = self._as_key(node)
@@ -116,8 +112,12 @@ class Tree:
     def _as_key(self, node: Node) -> Scalar:
         if isinstance(node, Scalar) and not node.is_null():
             return node
-        hint = "put it in quotes" if isinstance(node, Scalar) else "put a text that begins with { or [ in quotes"
-        self._problems.add(node, self.path(), Problem(f"a key must be text, not {kind(node)}", "key_type", hint=hint))
+        if isinstance(node, Scalar):
+            problem = Problem("a key must not be empty", "key_type", hint="put it in quotes to have it as written")
+        else:
+            hint = "put a text that begins with { or [ in quotes"
+            problem = Problem(f"a key must be text, not {kind(node)}", "key_type", hint=hint)
+        self._problems.add(node, self.path(), problem)
         return IGNORED
 
     def _enter(self, top: _Open, entries: dict[str, tuple[Scalar, Node]], key: Scalar, node: Node) -> None:
@@ -138,26 +138,23 @@ class Tree:
             self._duplicate(key, top.merged[0].line)
             return
         nodes: list[Node] = node.items if isinstance(node, Sequence) else [node]
-        if len(nodes) > MOST_MERGED:
-            self._problems.add(node, self.path(), _too_many_merged())
-        elif not all(isinstance(each, Mapping) for each in nodes):
+        if not all(isinstance(each, Mapping) for each in nodes):
             problem = Problem("only mappings can be merged by <<", "merge_key", hint="give an alias of a mapping")
             self._problems.add(node, self.path(), problem)
+        elif len(nodes) > MOST_MERGED:
+            hint = "merge fewer, or write the fields out"
+            problem = Problem(f"more than {MOST_MERGED} mappings are merged by <<", "merge_key", hint=hint)
+            self._problems.fail(node, self.path(), problem)
         else:
             top.merged = nodes
 
-    def _merges(self) -> int:
-        """Tell how many mappings stand in the list that is being merged, if one is."""
-        if len(self._open) < 2:  # noqa: PLR2004 - a list, in a mapping
-            return 0
-        outer, inner = self._open[-2:]
-        key = outer.key
-        merging = isinstance(inner.node, Sequence) and key is not None and key.plain and key.value == MERGE
-        return len(inner.node.items) if isinstance(inner.node, Sequence) and merging else 0
+    def _is_merging(self) -> bool:
+        """Tell whether the next node is merged into a mapping, alone or in a list."""
+        return any(each.key and each.key.plain and each.key.value == MERGE for each in self._open[-2:])
 
     def _too_deep(self, place: Placed) -> None:
-        problem = Problem(f"more than {DEEPEST} lists and mappings inside one another", "too_deep")
-        self._problems.fail(place, self.path(), problem)
+        message = f"more than {DEEPEST} lists and mappings inside one another"
+        self._problems.fail(place, None, Problem(message, "too_deep", hint="make it flatter"))
 
 
 def _merge(ended: _Open) -> None:
@@ -166,8 +163,3 @@ def _merge(ended: _Open) -> None:
         for each in ended.merged:
             for name, entry in each.entries.items() if isinstance(each, Mapping) else ():
                 ended.node.entries.setdefault(name, entry)
-
-
-def _too_many_merged() -> Problem:
-    hint = "merge fewer, or write the fields out"
-    return Problem(f"more than {MOST_MERGED} mappings are merged by <<", "merge_key", hint=hint)

@@ -9,8 +9,8 @@ import yaml
 from app.documents.text import Place, place
 from domain.errors import Problem
 
-QUOTE_VALUE = 'put the value in quotes: it must not begin with a special sign, or contain ": " or " #"'
 ALIGN = "check the indentation: what belongs together begins in the same column"
+QUOTE = "put the value in quotes, all of it"
 
 
 class Slip(NamedTuple):
@@ -19,27 +19,38 @@ class Slip(NamedTuple):
     said: str
     message: str
     hint: str
+    hint_in_value: str = ""
+    """Where the line holds the beginning of a value before."""
     at_start: bool = False
     """Point at where the thing began, not at where libyaml gave up."""
+    code: str = "syntax"
 
 
 SLIPS = (
-    Slip("found unexpected end of stream", "the quote is never closed", "close the quote that is opened here", True),  # noqa: FBT003 - at_start
-    Slip("mapping values are not allowed", "a colon is not allowed here", f"{QUOTE_VALUE}; or {ALIGN}"),
-    Slip("expected ',' or '}'", "the { is never closed", "close it with }, or put the text in quotes", True),  # noqa: FBT003
-    Slip("expected ',' or ']'", "the [ is never closed", "close it with ], or put the text in quotes", True),  # noqa: FBT003
-    Slip("did not find expected key", "this does not fit in here", f"{ALIGN}; or quote the value before it in full"),
-    Slip("expected '-' indicator", "this does not belong in a list", f"begin it with '- ', or {ALIGN}"),
-    Slip("could not find expected ':'", "a key without a colon", "write `key: value`; or indent a text that goes on"),
-    Slip("block sequence entries are not allowed", "a list can not begin here", "put its first dash on the next line"),
-    Slip("found unknown escape", "no such escape in double quotes", "use single quotes, or write \\\\ for a backslash"),
-    Slip("invalid Unicode character escape", "the escape is not a character", "write the character itself"),
+    Slip("unexpected end of stream", "the quote is never closed", "close the quote that is opened here", at_start=True),
+    Slip(
+        "mapping values are not", "a colon is not allowed here", f"put a colon after the key before; or {ALIGN}", QUOTE
+    ),
+    Slip("found unexpected ':'", "a colon is not allowed here", QUOTE),
+    Slip("expected ',' or '}'", "the { is never closed", "close it with }, or put the text in quotes", at_start=True),
+    Slip("expected ',' or ']'", "the [ is never closed", "close it with ], or put the text in quotes", at_start=True),
+    Slip("expected key", "this does not fit in here", ALIGN, f"{QUOTE}; a quote in single quotes is written twice"),
+    Slip("expected '-' indicator", "this does not belong in a list", f"begin it with '- '; or {ALIGN}"),
+    Slip("expected ':'", "a key without a colon", "write key: value; or indent a text that goes on", at_start=True),
+    Slip("block sequence entries", "a list can not begin here", "put its first dash on the next line"),
+    Slip("scanning an alias", "a value can not begin with *", QUOTE, at_start=True),
+    Slip("scanning an anchor", "a value can not begin with &", QUOTE, at_start=True),
+    Slip("tab character", "a tab can not indent", "indent with spaces"),
+    Slip("unknown escape", "no such escape in double quotes", "use single quotes, or write \\\\ for a backslash"),
+    Slip("Unicode character escape", "the escape is no character", "write the character itself", code="encoding"),
     Slip("incompatible YAML document", "this version of YAML is not supported", "remove the line that begins with %"),
-    Slip("tag handle", "tags are not supported", "put a text that begins with ! in quotes"),
+    Slip("directive", "this line tells YAML what it does not know", "remove the line that begins with %"),
+    Slip("a tag", "tags are not supported", "put a text that begins with ! in quotes", at_start=True, code="tag"),
+    Slip("tag handle", "tags are not supported", "put a text that begins with ! in quotes", code="tag"),
     Slip("block scalar", "this is not allowed after | or >", "begin the text on the next line, indented"),
-    Slip("expected node content", "a value is missing here", "put a text that begins with a special sign in quotes"),
+    Slip("node content", "a value is missing here", "put a text that begins with a special sign in quotes"),
+    Slip("document start", "there is more after the end of the document", "put the text in quotes, all of it"),
 )
-CODES = {"tag handle": "tag", "invalid Unicode character escape": "encoding"}
 
 
 def explain(error: yaml.YAMLError, text: str) -> tuple[Place, None, Problem]:
@@ -55,12 +66,18 @@ def explain(error: yaml.YAMLError, text: str) -> tuple[Place, None, Problem]:
         return where, None, Problem(said.strip(), "syntax")
     if slip.at_start and error.context_mark:
         where = Place(error.context_mark.line, error.context_mark.column)
-    return _inside(where, text), None, Problem(slip.message, CODES.get(slip.said, "syntax"), hint=slip.hint)
+    in_value = ": " in _line(text, where)[: where.column]
+    hint = slip.hint_in_value if in_value and slip.hint_in_value else slip.hint
+    return _inside(where, text), None, Problem(slip.message, slip.code, hint=hint)
+
+
+def _line(text: str, where: Place) -> str:
+    lines = text.splitlines()
+    return lines[where.line] if where.line < len(lines) else ""
 
 
 def _bad_start(text: str, where: Place) -> Problem:
-    lines = text.splitlines()
-    character = lines[where.line][where.column : where.column + 1] if where.line < len(lines) else ""
+    character = _line(text, where)[where.column : where.column + 1]
     if character == "\t":
         return Problem("a tab can not indent", "syntax", hint="indent with spaces")
     return Problem(f"a value can not begin with {character}", "syntax", hint="put the value in quotes")

@@ -52,20 +52,22 @@ class _Buffer:
         data = self.halves[stream] + data
         end = whole_characters(data)
         self.halves[stream] = data[end:]
-        if not end:
-            return
-        if self.runs and self.runs[-1][0] == stream:
-            self.runs[-1][1].extend(data[:end])
-        else:
-            self.runs.append((stream, bytearray(data[:end])))
-        self.size += end
+        self._add_run(stream, data[:end])
 
     def complete(self) -> None:
         """Take begun characters as they are: nothing follows."""
         for stream, half in self.halves.items():
-            if half:
-                self.runs.append((stream, bytearray(half)))
-                self.halves[stream] = b""
+            self._add_run(stream, half)
+            self.halves[stream] = b""
+
+    def _add_run(self, stream: int, data: bytes) -> None:
+        if not data:
+            return
+        if self.runs and self.runs[-1][0] == stream:
+            self.runs[-1][1].extend(data)
+        else:
+            self.runs.append((stream, bytearray(data)))
+        self.size += len(data)
 
     def take(self) -> list[Run]:
         runs, self.runs, self.size = self.runs, [], 0
@@ -233,5 +235,5 @@ def whole_characters(data: bytes) -> int:
     return len(data)
 
 
-_WIDTHS = [1] * 16 + [0] * 8 + [2] * 4 + [3] * 2 + [4] * 2
+_WIDTHS = [1] * 16 + [0] * 8 + [2] * 4 + [3] * 2 + [4, 1]
 """Bytes of a character, by the five highest bits of its first; 0 for a byte that can not be the first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from app.log import Log
@@ -27,21 +28,18 @@ def serve(settings: Settings) -> None:
     from app.views import Views  # noqa: PLC0415 - as above
 
     settings.prepare()
-    with _listen(settings.host, settings.port) as listener:
-        log = Log(settings.log)
-        with Views(log, settings.views) as views:
-            config = uvicorn.Config(
-                application(log, views, settings.output),
-                loop="uvloop",
-                http="httptools",
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                server_header=False,
-                timeout_graceful_shutdown=STOP_WITHIN,
-            )
-            uvicorn.Server(config).run(sockets=[listener])
-        log.close()
+    with _listen(settings.host, settings.port) as listener, _open(settings) as log, Views(log, settings.views) as views:
+        config = uvicorn.Config(
+            application(log, views, settings.output),
+            loop="uvloop",
+            http="httptools",
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=STOP_WITHIN,
+        )
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def run_runner(settings: Settings) -> None:
@@ -49,9 +47,12 @@ def run_runner(settings: Settings) -> None:
     from app.runner import Runner  # noqa: PLC0415 - the API needs no Docker, and starts sooner without
 
     settings.prepare()
-    log = Log(settings.log)
-    Runner(log, settings).run()
-    log.close()
+    with _open(settings) as log:
+        Runner(log, settings).run()
+
+
+def _open(settings: Settings) -> closing[Log]:
+    return closing(Log(settings.log))
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -59,5 +60,4 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        msg = f"can not listen on {host}:{port}: {error.strerror or error}"
-        raise CannotListen(msg) from error
+        raise CannotListen(f"can not listen on {host}:{port}: {error.strerror or error}") from error

@@ -60,9 +60,7 @@ def connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(place, uri=True, isolation_level=None, check_same_thread=False)
 
 
-def page(
-    path: Path, attempts: Sequence[str], place: tuple[int, int], query: str = ""
-) -> tuple[list[Part], int]:
+def page(path: Path, attempts: Sequence[str], place: tuple[int, int], query: str = "") -> tuple[list[Part], int]:
     """Return a page (its number and size are given) of the parts with each word, newest first, and count them all."""
     number, size = place
     words = query.casefold().split()

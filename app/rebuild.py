@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from app.log import Log
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 BATCH = 5_000
 """Events in one transaction: the more, the fewer pages are written twice."""
-
-Progress = "Callable[[int], None]"
 
 
 class Busy(Exception):
@@ -45,12 +43,8 @@ def run(settings: Settings, progress: Callable[[int], None], *, verify: bool) ->
 
     Raises `Differs` when the proof fails; then the live ones stay in use, and the new file beside them.
     """
-    log = Log(settings.log)
-    try:
-        with _alone(settings.views):
-            return _run(log, settings.views, progress, verify=verify)
-    finally:
-        log.close()
+    with closing(Log(settings.log)) as log, _alone(settings.views):
+        return _run(log, settings.views, progress, verify=verify)
 
 
 def _run(log: Log, folder: Path, progress: Callable[[int], None], *, verify: bool) -> Proof | None:
@@ -73,8 +67,7 @@ def _prove(log: Log, live: Path, new: Store, progress: Callable[[int], None]) ->
             if digest == before.digest():
                 return Proof(before.position, digest)
             first = rebuild.difference(before, after)
-    msg = f"{live.name} is not what the log says, first in {first}; the rebuilt file is {new.path.name}"
-    raise Differs(msg)
+    raise Differs(f"{live.name} is not what the log says, first in {first}; the rebuilt file is {new.path.name}")
 
 
 def _build(log: Log, store: Store, progress: Callable[[int], None], stop: int | None) -> None:
@@ -96,6 +89,5 @@ def _alone(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            msg = f"another rebuild is at work in {folder}"
-            raise Busy(msg) from None
+            raise Busy(f"another rebuild is at work in {folder}") from None
         yield

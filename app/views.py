@@ -96,8 +96,7 @@ class Views:
             async with asyncio.timeout(PATIENCE):
                 await future
         except TimeoutError:
-            msg = f"the read models are catching up: at event {self.position} of {position}"
-            raise Behind(msg) from None
+            raise Behind(f"the read models are catching up: at event {self.position} of {position}") from None
 
     def _connect(self) -> tuple[Path, sqlite3.Connection]:
         path = self._store.path

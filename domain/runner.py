@@ -13,7 +13,7 @@ RUNNERS = UUID("5f0e5e3e-6f3c-4f0a-9a53-0c7c1f6f9f51")
 """The name space of runners' ids."""
 
 
-class RunnerStarted(Event):
+class RunnerStarted(Event, frozen=True):
     """A runner began to take work."""
 
     at: datetime
@@ -21,7 +21,7 @@ class RunnerStarted(Event):
     epoch: int
 
 
-class RunnerStopped(Event):
+class RunnerStopped(Event, frozen=True):
     """A runner ended in order: it drained, or left its containers to its next start."""
 
     at: datetime

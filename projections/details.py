@@ -38,33 +38,30 @@ UPDATE attempts SET state = 'CANCELLED' WHERE job = :job AND state IN ('SCHEDULE
 """
 
 
+COLUMNS = {
+    "number": int,
+    "id": str,
+    "job": str,
+    "position": int,
+    "state": str,
+    "created_at": str,
+    "scheduled_at": str,
+    "started_at": str,
+    "completed_at": str,
+    "failed_at": str,
+    "node": str,
+    "error": str,
+    "result": str,
+    "task": str,
+}
+ALWAYS = {"id", "job", "position", "state", "created_at", "scheduled_at", "task"}
+
+
 def create(database: Database) -> None:
     """Create the tables of an empty read model."""
-    database.table("details").create(
-        {"id": str, "tasks": str}, pk="id", not_null={"tasks"}, strict=True
-    )
+    database.table("details").create({"id": str, "tasks": str}, pk="id", not_null={"tasks"}, strict=True)
     attempts = database.table("attempts")
-    attempts.create(
-        {
-            "number": int,
-            "id": str,
-            "job": str,
-            "position": int,
-            "state": str,
-            "created_at": str,
-            "scheduled_at": str,
-            "started_at": str,
-            "completed_at": str,
-            "failed_at": str,
-            "node": str,
-            "error": str,
-            "result": str,
-            "task": str,
-        },
-        pk="number",
-        not_null={"id", "job", "position", "state", "created_at", "scheduled_at", "task"},
-        strict=True,
-    )
+    attempts.create(COLUMNS, pk="number", not_null=ALWAYS, strict=True)
     attempts.create_index(["id"], unique=True)
     attempts.create_index(["job"])
 

@@ -54,31 +54,30 @@ failed_at = NULL, cancelled_at = NULL, error = NULL WHERE id = :job
 """
 
 
+COLUMNS = {
+    "number": int,
+    "id": str,
+    "name": str,
+    "description": str,
+    "tags": str,
+    "tasks": str,
+    "state": str,
+    "created_at": str,
+    "started_at": str,
+    "completed_at": str,
+    "failed_at": str,
+    "cancelled_at": str,
+    "position": int,
+    "task_count": int,
+    "error": str,
+}
+ALWAYS = {"id", "name", "state", "created_at", "position", "task_count"}
+
+
 def create(database: Database) -> None:
     """Create the tables of an empty read model."""
     jobs = database.table("jobs")
-    jobs.create(
-        {
-            "number": int,
-            "id": str,
-            "name": str,
-            "description": str,
-            "tags": str,
-            "tasks": str,
-            "state": str,
-            "created_at": str,
-            "started_at": str,
-            "completed_at": str,
-            "failed_at": str,
-            "cancelled_at": str,
-            "position": int,
-            "task_count": int,
-            "error": str,
-        },
-        pk="number",
-        not_null={"id", "name", "state", "created_at", "position", "task_count"},
-        strict=True,
-    )
+    jobs.create(COLUMNS, pk="number", not_null=ALWAYS, strict=True)
     jobs.create_index(["id"], unique=True)
     jobs.create_index(["state"])
     jobs.enable_fts(SEARCHED, tokenize="porter unicode61")

@@ -66,9 +66,7 @@ def create(database: Database) -> None:
     """Create the tables of an empty read model."""
     place = {"attempt": str, "job": str, "version": int}
     pending = database.table("pending")
-    pending.create(
-        {"position": int, **place, "queue": str}, pk="position", not_null={*place, "queue"}, strict=True
-    )
+    pending.create({"position": int, **place, "queue": str}, pk="position", not_null={*place, "queue"}, strict=True)
     pending.create_index(["queue", "position"])
     pending.create_index(["attempt"], unique=True)
     pending.create_index(["job"])

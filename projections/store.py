@@ -28,12 +28,10 @@ ROWS = 250
 class ReadModel(Protocol):
     """What `projections.jobs` and its like offer."""
 
-    @staticmethod
-    def create(database: Database, /) -> None:
+    def create(self, database: Database, /) -> None:
         """Create its tables."""
 
-    @staticmethod
-    def apply(cursor: sqlite3.Cursor, batch: Sequence[Recorded], /) -> None:
+    def apply(self, cursor: sqlite3.Cursor, batch: Sequence[Recorded], /) -> None:
         """Write what some events, in order, change."""
 
 

@@ -30,7 +30,8 @@ class Client(Protocol):
 
 def job(number: int) -> bytes:
     """Write a job of one container."""
-    return f"name: bench {number}\ntasks:\n  - name: hello\n    image: {IMAGE}\n    run: echo -n hello {number}\n".encode()
+    task = f"  - name: hello\n    image: {IMAGE}\n    run: echo -n hello {number}\n"
+    return f"name: bench {number}\ntasks:\n{task}".encode()
 
 
 def many(service: Client, count: int) -> float:
@@ -130,5 +131,3 @@ def memory(pids: list[int]) -> int:
 def _field(pid: int, name: str) -> int:
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
-
-

@@ -22,8 +22,7 @@ def main(data: Path, *, verify: bool) -> None:
     """Build the read models anew from event 1 and put them into use; the API may go on serving."""
     settings = Settings(data=data)
     if not settings.log.exists():
-        msg = f"there is no log in {data}: name the folder with --data"
-        raise click.UsageError(msg)
+        raise click.UsageError(f"there is no log in {data}: name the folder with --data")
     began, last = monotonic(), _last(settings)
     with click.progressbar(length=last, label="Rebuilding", file=sys.stderr, show_pos=True) as bar:
         try:

@@ -54,9 +54,7 @@ ADOPTED_1 = TaskAdopted(at=NOON, attempt=ATTEMPT_1, epoch=EPOCH + 1)
 INTENDED_1 = TaskStartIntended(at=NOON, attempt=ATTEMPT_1, container=CONTAINER, image="sha256:1")
 STARTED_1 = TaskStarted(at=NOON, attempt=ATTEMPT_1)
 COMPLETED_1 = TaskCompleted(at=NOON, attempt=ATTEMPT_1, result="one", output=PRINTED)
-FAILED_1 = TaskFailed(
-    at=NOON, attempt=ATTEMPT_1, error="exit code 3: no", cause="exit", exit_code=3, output=PRINTED
-)
+FAILED_1 = TaskFailed(at=NOON, attempt=ATTEMPT_1, error="exit code 3: no", cause="exit", exit_code=3, output=PRINTED)
 LOST_1 = TaskLost(at=NOON, attempt=ATTEMPT_1, reason="never started")
 STOPPED_1 = TaskStopped(at=NOON, attempt=ATTEMPT_1, exit_code=143, output=PRINTED)
 SCHEDULED_1B = TaskScheduled(at=NOON, attempt=ATTEMPT_1B, position=1, number=2, task=QUEUED_FIRST)

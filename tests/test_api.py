@@ -132,9 +132,7 @@ def test_a_job_runs_through_its_states_to_the_end(api: Api, log: Log) -> None:
     running = shown(api, job_id, "RUNNING")
     assert running["position"] == 1
     assert running["execution"][0]["state"] == "RUNNING"
-    log.execute(
-        job, UUID(job_id), job.Complete(at=NOON, attempt=attempt, result="forty-two", **EPOCH), CLIENT
-    )
+    log.execute(job, UUID(job_id), job.Complete(at=NOON, attempt=attempt, result="forty-two", **EPOCH), CLIENT)
     advance(log, job_id, "intend", "start", "complete")
     ended = shown(api, job_id, "COMPLETED")
     assert ended["position"] == 3
@@ -182,10 +180,10 @@ def test_a_failed_job_tells_why_and_restarts_where_it_failed(api: Api, log: Log)
     assert shown(api, job_id, "COMPLETED")["position"] == 3
 
 
-@pytest.mark.parametrize(("reports", "state"), [(("intend", "start"), "RUNNING"), (("intend", "start", "complete"), "COMPLETED")])
-def test_a_job_that_did_not_fail_can_not_be_restarted(
-    api: Api, log: Log, reports: tuple[str, ...], state: str
-) -> None:
+@pytest.mark.parametrize(
+    ("reports", "state"), [(("intend", "start"), "RUNNING"), (("intend", "start", "complete"), "COMPLETED")]
+)
+def test_a_job_that_did_not_fail_can_not_be_restarted(api: Api, log: Log, reports: tuple[str, ...], state: str) -> None:
     job_id = submitted(api)
     advance(log, job_id, *reports)
     answer = api.put(f"/jobs/{job_id}/restart")
@@ -247,9 +245,11 @@ def test_an_error_carries_the_fields_of_rfc_9457_beside_its_message(api: Api) ->
     assert answer.status == 400
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json
-    assert {"message", "title", "status", "code", "detail", "type", "errors"} >= problem.keys() >= {
-        "message", "title", "status", "code", "detail", "errors"
-    }
+    assert (
+        {"message", "title", "status", "code", "detail", "type", "errors"}
+        >= problem.keys()
+        >= {"message", "title", "status", "code", "detail", "errors"}
+    )
     assert {(error["code"], error["path"], error["line"]) for error in problem["errors"]} >= {
         ("unknown_field", "tasks[0].nmae", 3)
     }

@@ -107,7 +107,7 @@ def test_a_printer_that_is_too_fast_has_to_wait(
     monkeypatch.setattr(module, "MOST", 2_000)
     piece = b"x" * 1_000
     writer.append(A, STDOUT, b"")
-    with writer._writing:  # noqa: SLF001 - as if the disk were slow
+    with writer._writing:
         printer = threading.Thread(target=lambda: [writer.append(A, STDOUT, piece) for _ in range(10)])
         printer.start()
         printer.join(0.3)
@@ -130,11 +130,11 @@ def test_a_new_writer_goes_on_where_the_one_before_was_killed(path: Path) -> Non
 
 def test_what_could_not_be_stored_waits_until_it_can(writer: Writer, path: Path) -> None:
     other = sqlite3.connect(path, isolation_level=None)
-    writer._connection.execute("PRAGMA busy_timeout = 0")  # noqa: SLF001 - so as not to wait here
+    writer._connection.execute("PRAGMA busy_timeout = 0")
     other.execute("BEGIN IMMEDIATE")
     writer.append(A, STDOUT, b"kept")
     with pytest.raises(sqlite3.OperationalError, match="locked"):
-        writer._store([A])  # noqa: SLF001 - as its thread does
+        writer._store([A])
     other.execute("COMMIT")
     other.close()
     until(lambda: printed(path, A) == b"kept")

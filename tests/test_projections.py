@@ -110,9 +110,7 @@ def test_a_failed_job_shows_why(store: Store, reader: sqlite3.Connection) -> Non
     assert "completedAt" not in shown
 
 
-def test_a_restart_keeps_earlier_attempts_and_takes_the_error_away(
-    store: Store, reader: sqlite3.Connection
-) -> None:
+def test_a_restart_keeps_earlier_attempts_and_takes_the_error_away(store: Store, reader: sqlite3.Connection) -> None:
     store.apply(recorded([*c.RUNNING_1, c.FAILED_1, c.JOB_FAILED, c.RESTARTED, c.SCHEDULED_1B]))
     shown = detail(reader)
     assert [(run["id"], run["state"]) for run in shown["execution"]] == [
@@ -174,7 +172,10 @@ JOBS = {
         name="Nightly Backups", tags=("prod", "db"), tasks=(TaskDefinition(name="dump table", image="a"),)
     ),
     "report": JobDefinition(
-        name="report", description="sends the jobs' figures", tags=("prod",), tasks=(TaskDefinition(name="x", image="a"),)
+        name="report",
+        description="sends the jobs' figures",
+        tags=("prod",),
+        tasks=(TaskDefinition(name="x", image="a"),),
     ),
     "failing": JobDefinition(name="c++ build", tags=("ci",), tasks=(TaskDefinition(name="compile", image="a"),)),
 }
@@ -226,13 +227,13 @@ def names(reader: sqlite3.Connection, query: str) -> list[str]:
         ("report's", []),
     ],
 )
-def test_a_query_finds_the_jobs_in_which_every_word_is(
-    three: sqlite3.Connection, query: str, found: list[str]
-) -> None:
+def test_a_query_finds_the_jobs_in_which_every_word_is(three: sqlite3.Connection, query: str, found: list[str]) -> None:
     assert names(three, query) == found
 
 
-OPERATORS = st.sampled_from(['"', "*", "(", ")", "NEAR(a b)", "OR", "AND NOT", "^a", "name:", "tag:", "tags:,", "-", "+"])
+OPERATORS = st.sampled_from(
+    ['"', "*", "(", ")", "NEAR(a b)", "OR", "AND NOT", "^a", "name:", "tag:", "tags:,", "-", "+"]
+)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -114,7 +114,7 @@ def test_the_next_task_waits_when_the_one_before_is_done(store: Store, reader: s
 
 
 def test_events_that_come_twice_change_nothing(store: Store, reader: sqlite3.Connection) -> None:
-    with store._datastore.transaction(commit=True) as cursor:  # noqa: SLF001 - as if a position had been forgotten
+    with store._datastore.transaction(commit=True) as cursor:
         for _ in range(2):
             queue.apply(cursor.sqlite_cursor, recorded([*CLAIMED, c.COMPLETED_1, c.SCHEDULED_2]))
     assert held(reader) == []

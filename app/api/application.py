@@ -88,6 +88,5 @@ def _swagger_ui() -> Path:
     """Find the files of the documentation page, which a package brings along, so that it works without internet."""
     spec = find_spec("swagger_ui")
     if spec is None or spec.origin is None:
-        msg = "the package swagger-ui-py is not installed"
-        raise RuntimeError(msg)
+        raise RuntimeError("the package swagger-ui-py is not installed")
     return Path(spec.origin).parent / "static"

@@ -7,13 +7,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from domain.errors import Invalid, Missing, Problem, Refused
 from eventsourcing.persistence import PersistenceError
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from app.log import Contended
 from app.views import Behind
+from domain.errors import Invalid, Missing, Problem, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from domain.errors import Missing
 from litestar import Request, Response, get
 
 from app.api import answers
 from app.api import request as read
 from app.api.schema import EventDocument, EventPage, PagedOperation, answers_with
 from app.log import Log
+from domain.errors import Missing
 
 if TYPE_CHECKING:
     from domain.event import Recorded
@@ -36,8 +36,7 @@ def job_events(request: AnyRequest, job_id: str, log: Log) -> Response[bytes]:
     stream = read.identifier(job_id, "job")
     total = log.version(stream)
     if not total:
-        msg = "job not found"
-        raise Missing(msg)
+        raise Missing("job not found")
     events = log.read(stream, after=(number - 1) * size, limit=size)
     return answers.page([_encode(_document(recorded)) for recorded in events], number, size, total)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from domain.errors import Missing, Refused
 from litestar import Request, Response, get, post, put
 
 from app.api import answers
@@ -17,6 +16,7 @@ from app.log import Log
 from app.log.log import now
 from app.views import Views
 from domain import job
+from domain.errors import Missing, Refused
 from projections import document, search
 from projections.jobs import summary
 from projections.wire import JobSummary, encode
@@ -59,8 +59,7 @@ async def show_job(job_id: str, views: Views) -> Response[bytes]:
     await views.caught_up()
     found = document.find(views.connection(), job_id)
     if found is None:
-        msg = "job not found"
-        raise Missing(msg)
+        raise Missing("job not found")
     return answers.json(found)
 
 
@@ -71,8 +70,7 @@ def cancel_job(request: AnyRequest, job_id: str, log: Log) -> Response[bytes]:
     try:
         log.execute(job, stream, job.Cancel(at=now()), read.context(request))
     except Refused as error:
-        msg = "job in not running"  # in the words that clients of this API know
-        raise Refused(msg) from error
+        raise Refused("job in not running") from error  # in the words that clients of this API know
     return answers.json(answers.DONE)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from domain.errors import Missing
 from litestar import Request, Response, get
 from litestar.response import Stream
 
@@ -16,6 +15,7 @@ from app.api import answers
 from app.api import request as read
 from app.api.schema import LogOperation, LogPage, answers_with
 from app.views import Views
+from domain.errors import Missing
 from projections import document
 from projections.wire import encode
 
@@ -40,8 +40,7 @@ async def job_log(request: AnyRequest, job_id: str, views: Views, printed: Outpu
     """Return what a job's tasks printed."""
     await views.caught_up()
     if not document.exists(views.connection(), job_id):
-        msg = "job not found"
-        raise Missing(msg)
+        raise Missing("job not found")
     return await _answer(request, printed, document.attempts_of(views.connection(), job_id))
 
 
@@ -50,8 +49,7 @@ async def task_log(request: AnyRequest, task_id: str, views: Views, printed: Out
     """Return what one attempt of a task printed."""
     await views.caught_up()
     if document.job_of(views.connection(), task_id) is None:
-        msg = "task not found"
-        raise Missing(msg)
+        raise Missing("task not found")
     return await _answer(request, printed, [task_id])
 
 

@@ -6,9 +6,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
-from domain.errors import Invalid, Missing, Problem
-
 from app.ids import ids
+from domain.errors import Invalid, Missing, Problem
 from domain.event import Actor, Context
 
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ LONGEST_QUERY = 256
 LONGEST_NUMBER = 9
 """Digits of a page number that still makes sense."""
 LONGEST_REQUEST_ID = 128
-
-AnyRequest = "Request[Any, Any, Any]"
 
 
 def body_format(request: Request[Any, Any, Any]) -> Literal["yaml", "json"]:
@@ -97,8 +94,7 @@ def identifier(text: str, what: str) -> UUID:
             return UUID(hex=text)
         except ValueError:
             pass
-    msg = f"{what} not found"
-    raise Missing(msg)
+    raise Missing(f"{what} not found")
 
 
 def context(request: Request[Any, Any, Any]) -> Context:

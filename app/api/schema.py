@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from app.output import Part
-from domain.definition import TaskDefinition
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIType, Operation, Parameter, RequestBody, Schema
 
 from app.api.errors import PROBLEM, ProblemDocument
 from app.api.request import FORMATS
+from app.output import Part
+from domain.definition import TaskDefinition
 from domain.event import Actor
 from projections.wire import Document, JobSummary, TaskRun
 

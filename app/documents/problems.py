@@ -16,7 +16,7 @@ MOST = 100
 LONGEST_SHOWN = 40
 """Characters of a name from the document that are repeated in a message."""
 
-EMPTY_WORDS = frozenset({"type", "required"})
+SECONDARY = frozenset({"type", "required"})
 """Codes that say nothing new of a value with which something else is wrong."""
 
 SIMPLE = re.compile(r"[\w-]+")
@@ -49,7 +49,7 @@ class Problems:
         if len(self._found) >= MOST:
             raise self._all(Problem(f"there is more: these are the first {MOST} problems", "too_many_problems"))
         located = msgspec.structs.replace(problem, path=written(path), line=place.line + 1, column=place.column + 1)
-        if problem.code not in EMPTY_WORDS or not any(_same_place(located, each) for each in self._found):
+        if problem.code not in SECONDARY or not any(_same_place(located, each) for each in self._found):
             self._found.append(located)
 
     def fail(self, place: Placed, path: Path, problem: Problem) -> NoReturn:

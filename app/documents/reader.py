@@ -22,8 +22,10 @@ Wanted = TypeVar("Wanted")
 
 TRUE = frozenset({"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON", "y", "Y"})
 FALSE = frozenset({"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF", "n", "N"})
+TRUTHS = TRUE | FALSE
 WHOLE = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO]?[0-7_]*|[1-9][0-9_]*)")
-OCTAL = re.compile(r"([-+]?)0(?=[0-7])")
+OCTAL = re.compile(r"^([-+]?)0(?=[0-7])")
+"""Go reads a number that begins with 0 as octal, as YAML 1.1 does."""
 NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 LARGEST = 2**53
 LONGEST_NUMBER = 64
@@ -33,7 +35,10 @@ MAPPING_HINT = 'write {"name": "value"}, or in YAML name: value'
 TEXT_HINT = "put a text that begins with { or [ in quotes"
 
 
-def reader(wanted: type[Wanted]) -> Callable[[Node, Problems], Wanted]:
+Reader = Callable[[Node, Problems], Wanted]
+
+
+def reader(wanted: type[Wanted]) -> Reader[Wanted]:
     """Make the reader of a type; what it returns is good when it has noted no problem."""
     read = _reader(inspect.type_info(wanted), {})
     return lambda node, problems: read(node, None, problems)
@@ -106,9 +111,9 @@ def _truth(node: Node, path: Path, problems: Problems) -> Any:
     value = node.value if isinstance(node, Scalar) else None
     if isinstance(value, bool):
         return value
-    if isinstance(node, Scalar) and node.plain and value in TRUE | FALSE:
+    if isinstance(node, Scalar) and node.plain and value in TRUTHS:
         return value in TRUE
-    return _mismatch(node, path, problems, ("true or false", "remove the quotes" if value in TRUE | FALSE else ""))
+    return _mismatch(node, path, problems, ("true or false", "remove the quotes" if value in TRUTHS else ""))
 
 
 PLAIN: dict[type[inspect.Type], Read] = {inspect.IntType: _whole_number, inspect.BoolType: _truth}
@@ -155,26 +160,36 @@ class _Field(NamedTuple):
 def _struct(wanted: inspect.StructType) -> Read:
     build: type[Any] = wanted.cls
     required = {field.encode_name: _unless(field) for field in wanted.fields if _is_required(field)}
-    fields = {
-        field.encode_name: _Field(field.name, _reader(field.type, {}), field.encode_name not in required)
-        for field in wanted.fields
-    }
-    unknown = _unknown(frozenset(fields), getattr(build, "LATER", frozenset()))
+    read_entries = _entries(wanted, frozenset(required))
 
     def read(node: Node, path: Path, problems: Problems) -> Any:
         if not isinstance(node, Mapping):
             return _mismatch(node, path, problems, ("a mapping", MAPPING_HINT))
-        given = {}
+        values = read_entries(node, path, problems)
+        missing = [name for name in required if name not in node.entries and required[name].isdisjoint(node.entries)]
+        for name in missing:
+            problems.add(node, (path, name), Problem(f'"{name}" is required', "required", hint=f"add {name}"))
+        return None if missing else build(**values)
+
+    return read
+
+
+def _entries(wanted: inspect.StructType, required: frozenset[str]) -> Callable[[Mapping, Path, Problems], Any]:
+    fields = {
+        field.encode_name: _Field(field.name, _reader(field.type, {}), field.encode_name not in required)
+        for field in wanted.fields
+    }
+    unknown = _unknown(frozenset(fields), getattr(wanted.cls, "LATER", frozenset()))
+
+    def read(node: Mapping, path: Path, problems: Problems) -> dict[str, Any]:
+        values = {}
         for name, (key, value) in node.entries.items():
             field = fields.get(name)
             if field is None:
                 problems.add(key, (path, name), unknown(name))
             elif not (field.optional and isinstance(value, Scalar) and value.is_null()):
-                given[field.attribute] = field.read(value, (path, name), problems)
-        missing = [name for name in required if name not in node.entries and required[name].isdisjoint(node.entries)]
-        for name in missing:
-            problems.add(node, (path, name), Problem(f'"{name}" is required', "required", hint=f"add {name}"))
-        return None if missing else build(**given)
+                values[field.attribute] = field.read(value, (path, name), problems)
+        return values
 
     return read
 

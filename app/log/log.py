@@ -37,16 +37,13 @@ PAGE = 1_000
 class Decider(Protocol):
     """What `domain.job` and its like offer: the state before any event, and two pure functions."""
 
-    @staticmethod
-    def initial() -> Any:
+    def initial(self) -> Any:
         """Return the state of a stream without events."""
 
-    @staticmethod
-    def decide(command: Any, state: Any, /) -> Sequence[Any]:
+    def decide(self, command: Any, state: Any, /) -> Sequence[Any]:
         """Judge a command: events, or an error that refuses it."""
 
-    @staticmethod
-    def evolve(state: Any, event: Any, /) -> Any:
+    def evolve(self, state: Any, event: Any, /) -> Any:
         """Return the state after an event."""
 
 
@@ -107,8 +104,7 @@ class Log(Application[UUID]):
             state = reduce(decider.evolve, events, state)
             self._keep(stream, state, version + len(events))
             return Outcome(state, _at(recorded, positions))
-        msg = f"stream {stream.hex} is written by too many at once: try again"
-        raise Contended(msg)
+        raise Contended(f"stream {stream.hex} is written by too many at once: try again")
 
     async def create(self, decider: Decider, stream: UUID, command: Command, context: Context) -> Outcome:
         """Begin a stream whose id nobody else can have, without a thread of its own to wait for the disk."""
@@ -137,7 +133,7 @@ class Log(Application[UUID]):
 
     def open(self, stored: StoredEvent) -> Recorded:
         """Read an event that a subscription brought."""
-        recorded: Recorded = self.mapper.to_domain_event(stored)  # type: ignore[assignment]  # TagMapper
+        recorded: Recorded = self.mapper.to_domain_event(stored)
         return recorded
 
     def close(self) -> None:
@@ -174,13 +170,10 @@ def _place(
     stream: UUID, version: int, events: Sequence[Any], envelope: tuple[datetime, Context]
 ) -> tuple[Recorded, ...]:
     at, context = envelope
-    return tuple(
-        Recorded(stream, number, event, at, context) for number, event in enumerate(events, version + 1)
-    )
+    return tuple(Recorded(stream, number, event, at, context) for number, event in enumerate(events, version + 1))
 
 
 def _at(recorded: Sequence[Recorded], positions: Sequence[int]) -> tuple[Recorded, ...]:
     return tuple(
-        msgspec.structs.replace(each, position=position)
-        for each, position in zip(recorded, positions, strict=True)
+        msgspec.structs.replace(each, position=position) for each, position in zip(recorded, positions, strict=True)
     )

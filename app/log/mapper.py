@@ -34,9 +34,7 @@ class TagMapper(Mapper[UUID]):
         recorded: Recorded = domain_event
         body = Envelope(recorded.recorded_at, recorded.context, recorded.event)
         tag = type(recorded.event).__struct_config__.tag
-        return StoredEvent(
-            recorded.originator_id, recorded.originator_version, tag, self._seal(_encoder.encode(body))
-        )
+        return StoredEvent(recorded.originator_id, recorded.originator_version, tag, self._seal(_encoder.encode(body)))
 
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
         """Open a row; a notification also tells its position in the log."""
@@ -66,10 +64,8 @@ class NoTranscoder(Transcoder):
 
     def encode(self, obj: Any) -> NoReturn:
         """Refuse."""
-        msg = f"{type(obj).__name__} is stored by its tag, not by a transcoder"
-        raise TypeError(msg)
+        raise TypeError(f"{type(obj).__name__} is stored by its tag, not by a transcoder")
 
     def decode(self, data: bytes) -> NoReturn:  # noqa: ARG002 - the library's signature
         """Refuse."""
-        msg = "events are read by their tag, not by a transcoder"
-        raise TypeError(msg)
+        raise TypeError("events are read by their tag, not by a transcoder")

@@ -60,8 +60,7 @@ class LogRecorder(SQLiteApplicationRecorder):
         with self.datastore.transaction(commit=False) as cursor:
             cursor.execute("PRAGMA synchronous")
             if cursor.fetchone()[0] != FULL:
-                msg = "this SQLite does not sync each commit: synchronous=FULL is needed"
-                raise OperationalError(msg)
+                raise OperationalError("this SQLite does not sync each commit: synchronous=FULL is needed")
         self.last_position = self.max_notification_id() or 0
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int]:

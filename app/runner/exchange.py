@@ -30,11 +30,11 @@ class Exchange:
         """Name the folder; it need not be there."""
         self.folder = folder
 
-    def create(self, script: str | None) -> None:
+    def create(self, script: str) -> None:
         """Make the folder as a new container shall find it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o755)
-        if script is not None:
+        if script:
             self._write("entrypoint", script, 0o555)
         for name in ("stdout", "progress"):
             self._write(name, "", 0o666)
@@ -42,17 +42,12 @@ class Exchange:
     def result(self) -> str:
         """Read what the task wrote to the file of its result."""
         try:
-            descriptor = os.open(self.folder / "stdout", READ)
+            content = _read(self.folder / "stdout", LARGEST_RESULT + 1)
         except FileNotFoundError:
             return ""
         except OSError as error:
             msg = f"the result can not be read: {error.strerror}"
             raise BadResult(msg) from None
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                msg = "the result is not a plain file"
-                raise BadResult(msg)
-            content = file.read(LARGEST_RESULT + 1)
         if len(content) > LARGEST_RESULT:
             msg = f"the result is larger than {LARGEST_RESULT} bytes: keep it elsewhere and return where"
             raise BadResult(msg)
@@ -65,5 +60,17 @@ class Exchange:
     def _write(self, name: str, content: str, mode: int) -> None:
         path = self.folder / name
         path.unlink(missing_ok=True)  # from before a crash: it may be written only half
-        path.write_text(content, encoding="utf-8", errors="surrogateescape", newline="")
+        path.write_text(content, encoding="utf-8", errors="replace", newline="")
         path.chmod(mode)
+
+
+def _read(path: Path, most: int) -> bytes:
+    descriptor = os.open(path, READ)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            msg = "the result is not a plain file"
+            raise BadResult(msg)
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(most)
+    finally:
+        os.close(descriptor)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from domain.definition import JobDefinition
-
 from domain.event import Command
 from domain.job.events import Cause, Output
 

@@ -7,9 +7,9 @@ from typing import assert_never
 from uuid import UUID
 
 import msgspec
+
 from domain.definition import TaskDefinition
 from domain.errors import Missing, Refused
-
 from domain.job.commands import (
     Adopt,
     Cancel,
@@ -54,8 +54,7 @@ def decide(command: JobCommand, job: Job) -> Events:
     if isinstance(command, Submit):
         return _submit(command, job)
     if not job.tasks:
-        msg = "job not found"
-        raise Missing(msg)
+        raise Missing("job not found")
     match command:
         case Cancel():
             return _cancel(command, job)
@@ -71,8 +70,7 @@ def decide(command: JobCommand, job: Job) -> Events:
 
 def _submit(command: Submit, job: Job) -> Events:
     if job.tasks:
-        msg = f"job {command.job.hex} exists: every job has an id of its own"
-        raise Refused(msg)
+        raise Refused(f"job {command.job.hex} exists: every job has an id of its own")
     first = _schedule(command.at, command.job, command.definition.tasks[0], (1, 1))
     return (JobSubmitted(at=command.at, job=command.job, definition=command.definition), first)
 
@@ -81,15 +79,13 @@ def _cancel(command: Cancel, job: Job) -> Events:
     if job.status is JobStatus.CANCELLED:
         return ()
     if not job.status.is_active:
-        msg = f"job is {job.status} and can not be cancelled"
-        raise Refused(msg)
+        raise Refused(f"job is {job.status} and can not be cancelled")
     return (JobCancelled(at=command.at),)
 
 
 def _restart(command: Restart, job: Job) -> Events:
     if job.status not in {JobStatus.FAILED, JobStatus.CANCELLED}:
-        msg = f"job is {job.status} and can not be restarted"
-        raise Refused(msg)
+        raise Refused(f"job is {job.status} and can not be restarted")
     last = job.latest
     return (
         JobRestarted(at=command.at, position=last.position),
@@ -100,8 +96,7 @@ def _restart(command: Restart, job: Job) -> Events:
 def _claim(command: Claim, job: Job) -> Events:
     attempt = _attempt(job, command.attempt)
     if attempt.status is not TaskStatus.SCHEDULED:
-        msg = f"attempt {attempt.id.hex} is {attempt.status}: only a scheduled one can be claimed"
-        raise Refused(msg)
+        raise Refused(f"attempt {attempt.id.hex} is {attempt.status}: only a scheduled one can be claimed")
     return (
         TaskClaimed(
             at=command.at,
@@ -116,8 +111,9 @@ def _claim(command: Claim, job: Job) -> Events:
 def _adopt(command: Adopt, job: Job) -> Events:
     attempt = _attempt(job, command.attempt)
     if attempt.runner != command.runner or attempt.epoch > command.epoch or attempt.stopped:
-        msg = f"attempt {attempt.id.hex} is not for epoch {command.epoch} of runner {command.runner.hex} to adopt"
-        raise Refused(msg)
+        raise Refused(
+            f"attempt {attempt.id.hex} is not for epoch {command.epoch} of runner {command.runner.hex} to adopt"
+        )
     if attempt.epoch == command.epoch:
         return ()
     return (TaskAdopted(at=command.at, attempt=attempt.id, epoch=command.epoch),)
@@ -150,8 +146,7 @@ def _end(command: Complete | Fail | Lose, job: Job, attempt: Attempt) -> Events:
 
 def _intend_start(command: IntendStart, attempt: Attempt) -> Events:
     if attempt.status is not TaskStatus.CLAIMED:
-        msg = f"attempt {attempt.id.hex} is {attempt.status}: it must not be started"
-        raise Refused(msg)
+        raise Refused(f"attempt {attempt.id.hex} is {attempt.status}: it must not be started")
     return (TaskStartIntended(at=command.at, attempt=attempt.id, container=command.container, image=command.image),)
 
 
@@ -190,8 +185,7 @@ def _stop(command: Stop | Complete | Fail | Lose, attempt: Attempt) -> Events:
     if attempt.stopped:
         return ()
     if attempt.status is not TaskStatus.CANCELLED:
-        msg = f"attempt {attempt.id.hex} is {attempt.status}: only a cancelled one is stopped"
-        raise Refused(msg)
+        raise Refused(f"attempt {attempt.id.hex} is {attempt.status}: only a cancelled one is stopped")
     exit_code = 0 if isinstance(command, Complete) else getattr(command, "exit_code", None)
     output = getattr(command, "output", None)
     return (TaskStopped(at=command.at, attempt=attempt.id, exit_code=exit_code, output=output),)
@@ -201,8 +195,7 @@ def _held(command: RunnerCommand, job: Job) -> Attempt:
     """Find the attempt of a report, and see that it comes from the one who holds it."""
     attempt = _attempt(job, command.attempt)
     if (attempt.runner, attempt.epoch) != (command.runner, command.epoch):
-        msg = f"attempt {attempt.id.hex} is not held by epoch {command.epoch} of runner {command.runner.hex}"
-        raise Refused(msg)
+        raise Refused(f"attempt {attempt.id.hex} is not held by epoch {command.epoch} of runner {command.runner.hex}")
     return attempt
 
 
@@ -210,8 +203,7 @@ def _attempt(job: Job, attempt: UUID) -> Attempt:
     try:
         return job.attempts[attempt]
     except KeyError:
-        msg = f"the job has no attempt {attempt.hex}"
-        raise Refused(msg) from None
+        raise Refused(f"the job has no attempt {attempt.hex}") from None
 
 
 def _schedule_again(at: datetime, job: Job, last: Attempt) -> TaskScheduled:

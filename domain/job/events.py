@@ -7,8 +7,8 @@ from typing import Literal
 from uuid import UUID
 
 import msgspec
-from domain.definition import JobDefinition, TaskDefinition
 
+from domain.definition import JobDefinition, TaskDefinition
 from domain.event import Event
 
 Cause = Literal["exit", "oom", "timeout", "image", "container", "result", "unknown"]
@@ -23,7 +23,7 @@ class Output(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class JobSubmitted(Event):
+class JobSubmitted(Event, frozen=True):
     """Someone handed in a job."""
 
     at: datetime
@@ -32,7 +32,7 @@ class JobSubmitted(Event):
     """As it was written, nothing evaluated, no default filled in."""
 
 
-class TaskScheduled(Event):
+class TaskScheduled(Event, frozen=True):
     """A new attempt of a task waits in a queue for a runner."""
 
     at: datetime
@@ -45,7 +45,7 @@ class TaskScheduled(Event):
     """What will be run: evaluated, with its defaults."""
 
 
-class TaskClaimed(Event):
+class TaskClaimed(Event, frozen=True):
     """A runner took the attempt upon itself; of all that race for it, exactly one does."""
 
     at: datetime
@@ -57,7 +57,7 @@ class TaskClaimed(Event):
     """The id of the Docker Engine to which the attempt belongs from now on."""
 
 
-class TaskAdopted(Event):
+class TaskAdopted(Event, frozen=True):
     """The runner came back after a crash and took its attempt up again."""
 
     at: datetime
@@ -65,7 +65,7 @@ class TaskAdopted(Event):
     epoch: int
 
 
-class TaskStartIntended(Event):
+class TaskStartIntended(Event, frozen=True):
     """The container was created and is about to be started, once."""
 
     at: datetime
@@ -75,14 +75,14 @@ class TaskStartIntended(Event):
     """The id of the very image, whatever its tag names later."""
 
 
-class TaskStarted(Event):
+class TaskStarted(Event, frozen=True):
     """The container runs."""
 
     at: datetime
     attempt: UUID
 
 
-class TaskCompleted(Event):
+class TaskCompleted(Event, frozen=True):
     """The attempt ended well."""
 
     at: datetime
@@ -91,7 +91,7 @@ class TaskCompleted(Event):
     output: Output | None = None
 
 
-class TaskFailed(Event):
+class TaskFailed(Event, frozen=True):
     """The attempt ended badly."""
 
     at: datetime
@@ -102,7 +102,7 @@ class TaskFailed(Event):
     output: Output | None = None
 
 
-class TaskLost(Event):
+class TaskLost(Event, frozen=True):
     """The attempt certainly never ran and never will: a new one may take its place."""
 
     at: datetime
@@ -110,7 +110,7 @@ class TaskLost(Event):
     reason: str
 
 
-class TaskStopped(Event):
+class TaskStopped(Event, frozen=True):
     """The container of a cancelled attempt is gone. The exit code is for information: the state stays."""
 
     at: datetime
@@ -119,26 +119,26 @@ class TaskStopped(Event):
     output: Output | None = None
 
 
-class JobCompleted(Event):
+class JobCompleted(Event, frozen=True):
     """The last task ended well."""
 
     at: datetime
 
 
-class JobFailed(Event):
+class JobFailed(Event, frozen=True):
     """A task failed and the job with it."""
 
     at: datetime
     error: str
 
 
-class JobCancelled(Event):
+class JobCancelled(Event, frozen=True):
     """Someone called the job off before it ended."""
 
     at: datetime
 
 
-class JobRestarted(Event):
+class JobRestarted(Event, frozen=True):
     """Someone asked to go on with a failed or cancelled job, at the task where it ended."""
 
     at: datetime

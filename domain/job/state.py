@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID, uuid5
 
 import msgspec
+
 from domain.definition import TaskDefinition
 
 

@@ -1,0 +1,229 @@
+"""The runner's smaller parts, each by itself."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.output import STDERR, STDOUT
+from app.runner import images, spec
+from app.runner.exchange import LARGEST_RESULT, BadResult, Exchange
+from app.runner.frames import frames
+from app.runner.kept import LONGEST, kept_length, unseen
+from app.runner.lock import locked
+from app.runner.signals import Cancelled, Left, Signals, TimedOut
+from app.runner.spec import Identity
+from app.runner.verdict import LINES, exited
+from domain.definition import TaskDefinition
+from domain.errors import Refused
+from projections.queue import Claim, Place
+from tests import controls as c
+
+LOG = UUID(int=7)
+IDENTITY = Identity(LOG, c.RUNNER, Place(2, c.ATTEMPT_1, c.JOB, 2), Claim(c.EPOCH, 3, c.NOON))
+
+
+def framed(stream: int, data: bytes) -> bytes:
+    return bytes([stream, 0, 0, 0]) + len(data).to_bytes(4) + data
+
+
+@given(cut=st.integers(1, 60))
+def test_frames_are_told_apart_however_they_arrive(cut: int) -> None:
+    sent = framed(STDOUT, b"one\n") + framed(STDOUT, b"two\n") + framed(STDERR, b"three\n") + framed(STDOUT, b"")
+    chunks = [sent[start : start + cut] for start in range(0, len(sent), cut)]
+    received = list(frames(chunks))
+    assert b"".join(data for stream, data in received if stream == STDOUT) == b"one\ntwo\n"
+    assert b"".join(data for stream, data in received if stream == STDERR) == b"three\n"
+
+
+def test_many_lines_that_came_together_are_one_piece() -> None:
+    sent = b"".join(framed(STDOUT, b"line\n") for _ in range(100))
+    assert list(frames([sent])) == [(STDOUT, b"line\n" * 100)]
+
+
+@pytest.mark.parametrize(
+    ("printed", "length"),
+    [
+        (b"", 0),
+        (b"plain\n", 6),
+        ("naïve\n".encode(), 7),
+        (b"\xff\n", 4),
+        (b"\xe2\x82x", 7),
+        (b"\xed\xa0\x80", 9),
+        (b"a" * LONGEST + b"\n", LONGEST + 1),
+        (b"a" * (LONGEST - 1) + "é\n".encode(), LONGEST - 1 + 6 + 1),
+        (b"a" * LONGEST + "é\n".encode(), LONGEST + 3),
+    ],
+)
+def test_the_engine_keeps_text_by_the_line_and_mends_the_rest(printed: bytes, length: int) -> None:
+    assert kept_length([printed]) == length
+
+
+@given(st.lists(st.sampled_from([b"a", b"\n", b"\xff", "é".encode(), b"x" * 5_000, b"\xc3"]), max_size=30))
+def test_how_much_is_kept_does_not_depend_on_how_it_is_cut(pieces: list[bytes]) -> None:
+    assert kept_length(pieces) == kept_length([b"".join(pieces)])
+
+
+def test_what_was_seen_is_left_out_of_each_stream_by_itself() -> None:
+    kept = [(STDOUT, b"abc"), (STDERR, b"xy"), (STDOUT, b"def"), (STDERR, b"z")]
+    assert list(unseen(kept, {STDOUT: 4, STDERR: 2})) == [(STDOUT, b"ef"), (STDERR, b"z")]
+
+
+@pytest.fixture
+def exchange(tmp_path: Path) -> Exchange:
+    made = Exchange(tmp_path / "attempts" / "a")
+    made.create("echo hello")
+    return made
+
+
+def test_the_script_can_be_run_and_the_result_written_by_anybody(exchange: Exchange) -> None:
+    modes = {path.name: path.stat().st_mode & 0o777 for path in exchange.folder.iterdir()}
+    assert modes == {"entrypoint": 0o555, "stdout": 0o666, "progress": 0o666}
+    assert (exchange.folder / "entrypoint").read_text() == "echo hello"
+
+
+def test_a_folder_can_be_made_again(exchange: Exchange) -> None:
+    (exchange.folder / "stdout").write_text("half")
+    exchange.create("echo again")
+    assert (exchange.folder / "entrypoint").read_text() == "echo again"
+    assert exchange.result() == ""
+
+
+def test_a_result_is_text_without_nul(exchange: Exchange) -> None:
+    (exchange.folder / "stdout").write_bytes(b"a\0b\xffc\n")
+    assert exchange.result() == "ab\N{REPLACEMENT CHARACTER}c\n"
+
+
+def test_a_result_may_be_large_but_not_too_large(exchange: Exchange) -> None:
+    (exchange.folder / "stdout").write_bytes(b"x" * LARGEST_RESULT)
+    assert len(exchange.result()) == LARGEST_RESULT
+    (exchange.folder / "stdout").write_bytes(b"x" * (LARGEST_RESULT + 1))
+    with pytest.raises(BadResult, match="larger than 1048576 bytes"):
+        exchange.result()
+
+
+def test_a_result_that_was_removed_is_none(exchange: Exchange) -> None:
+    (exchange.folder / "stdout").unlink()
+    assert exchange.result() == ""
+
+
+def test_a_link_is_not_followed_out_of_the_folder(exchange: Exchange, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    (exchange.folder / "stdout").unlink()
+    (exchange.folder / "stdout").symlink_to(tmp_path / "secret")
+    with pytest.raises(BadResult, match="can not be read"):
+        exchange.result()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+def test_a_result_that_is_no_file_is_neither_waited_for_nor_taken(exchange: Exchange, make: object) -> None:
+    assert callable(make)
+    (exchange.folder / "stdout").unlink()
+    make(exchange.folder / "stdout")
+    with pytest.raises(BadResult, match="not a plain file"):
+        exchange.result()
+
+
+def program(task: TaskDefinition) -> tuple[object, object]:
+    made = spec.body(task, IDENTITY, Path("/data/a"))
+    return made.get("Entrypoint"), made.get("Cmd")
+
+
+IMAGE = {"name": "t", "image": "busybox"}
+
+
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [
+        (TaskDefinition(**IMAGE, run="echo"), (["sh", "-c"], ["/tork/entrypoint"])),
+        (TaskDefinition(**IMAGE, run="echo", entrypoint=("bash", "-e")), (["bash", "-e"], ["/tork/entrypoint"])),
+        (TaskDefinition(**IMAGE, cmd=("ls", "/")), (None, ["ls", "/"])),
+        (TaskDefinition(**IMAGE, run="echo", cmd=("ls",)), (["sh", "-c"], ["ls"])),
+        (TaskDefinition(**IMAGE, entrypoint=("top",)), (["top"], None)),
+        (TaskDefinition(**IMAGE), (None, None)),
+    ],
+    ids=["run", "run in bash", "cmd", "run and cmd", "entrypoint", "the image's own"],
+)
+def test_the_program_is_what_job_files_mean_by_it(task: TaskDefinition, expected: tuple[object, object]) -> None:
+    assert program(task) == expected
+
+
+def test_a_container_tells_whose_it_is_and_how_it_was_made() -> None:
+    made = spec.body(c.QUEUED_FIRST, IDENTITY, Path("/data/a"))
+    assert made == spec.body(c.QUEUED_FIRST, IDENTITY, Path("/data/a"))
+    assert spec.place(made["Labels"]) == Place(0, c.ATTEMPT_1, c.JOB, 0)
+    assert made["Labels"]["jobledger.claim"] == "3"
+    other = spec.body(msgspec.structs.replace(c.QUEUED_FIRST, run="echo two"), IDENTITY, Path("/data/b"))
+    assert other["Labels"]["jobledger.spec"] != made["Labels"]["jobledger.spec"]
+
+
+def test_labels_of_others_are_nobodys() -> None:
+    assert spec.place({}) is None
+    assert spec.place({"jobledger.attempt": "x", "jobledger.job": "y"}) is None
+
+
+def test_a_task_is_told_who_it_is_and_can_not_change_where_its_result_is() -> None:
+    task = msgspec.structs.replace(c.QUEUED_FIRST, env={"A": "1", "TORK_OUTPUT": "/etc/passwd"})
+    environment = spec.body(task, IDENTITY, Path("/data/a"))["Env"]
+    assert {"A=1", "TORK_OUTPUT=/tork/stdout", "JOBLEDGER_OUTPUT=/tork/stdout"} <= set(environment)
+    assert {f"JOBLEDGER_ATTEMPT_ID={c.ATTEMPT_1.hex}", f"JOBLEDGER_FENCE={c.EPOCH}"} <= set(environment)
+
+
+def test_an_error_repeats_the_last_lines() -> None:
+    output = "".join(f"line {number}\n" for number in range(50)).encode()
+    error = exited(3, output, oom_killed=False).error
+    assert error == "exit code 3: " + "\n".join(f"line {number}" for number in range(50 - LINES, 50))
+    assert exited(3, b"", oom_killed=False).error == "exit code 3"
+    assert exited(137, b"big\n", oom_killed=True).error == "out of memory: exit code 137: big"
+    assert "\0" not in exited(1, b"a\0b", oom_killed=False).error
+
+
+def test_signals_come_between() -> None:
+    signals = Signals()
+    signals.check()
+    signals.deadline = 0.0
+    with pytest.raises(TimedOut):
+        signals.wait(lambda: False)
+    signals.cancel(9)
+    with pytest.raises(Cancelled):
+        signals.wait(lambda: False)
+    signals.leave()
+    with pytest.raises(Left):
+        signals.settle(lambda: False, 60)
+
+
+def test_what_is_so_already_is_not_called_off() -> None:
+    signals = Signals()
+    signals.cancel(9)
+    signals.wait(lambda: True)
+    assert signals.settle(lambda: True, 0)
+    assert not Signals().settle(lambda: False, 0)
+
+
+def test_progress_is_told_in_few_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(1_000))
+    monkeypatch.setattr(images.time, "monotonic", lambda: next(clock) / 10)
+    progress = images.Progress("alpine:3.18")
+    words = [{"status": "Downloading", "id": "x", "progressDetail": {"current": n, "total": 200}} for n in range(200)]
+    lines = [line for each in words if (line := progress.line(each))]
+    assert 10 < len(lines) < 45
+    assert lines[-1].startswith("pulling alpine:3.18: downloading 9")
+    assert progress.line({"status": "Waiting", "id": "y"}) == ""
+
+
+def test_a_name_is_one_runners(tmp_path: Path) -> None:
+    with (
+        locked(tmp_path / "lock", "host"),
+        pytest.raises(Refused, match=f"process {os.getpid()}"),
+        locked(tmp_path / "lock", "host"),
+    ):
+        pass
+    with locked(tmp_path / "lock", "host"):
+        assert threading.current_thread().is_alive()

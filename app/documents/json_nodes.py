@@ -10,7 +10,7 @@ import re
 from json import JSONDecodeError, JSONDecoder
 from typing import NoReturn
 
-from app.documents.nodes import Mapping, Node, Scalar, Sequence, Value
+from app.documents.nodes import LARGEST_INTEGER, Mapping, Node, Scalar, Sequence, Value
 from app.documents.problems import Problems
 from app.documents.text import Place, place
 from app.documents.tree import Tree
@@ -23,8 +23,6 @@ WORDS: dict[str, Value] = {"true": True, "false": False, "null": None}
 DECODER = JSONDecoder()
 SURROGATE = re.compile("[\ud800-\udfff]")
 
-LARGEST = 2**53
-"""Beyond it, many readers of JSON round integers."""
 MOST_DIGITS = 17
 
 
@@ -149,8 +147,8 @@ class _Reader:
             problem = Problem("a number that is too large", "syntax", hint="put it in quotes to keep it as text")
         else:
             # thousands of digits would take their time, and then be refused by Python itself
-            whole = int(found[0]) if len(found[0]) <= MOST_DIGITS else LARGEST + 1
-            if abs(whole) <= LARGEST:
+            whole = int(found[0]) if len(found[0]) <= MOST_DIGITS else LARGEST_INTEGER + 1
+            if abs(whole) <= LARGEST_INTEGER:
                 return whole
             problem = Problem("a whole number beyond ±2^53", "range", hint="put it in quotes to keep it as text")
         self._problems.add(Place(self._line, self._at - self._start), self._tree.path(), problem)

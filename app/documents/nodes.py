@@ -9,6 +9,9 @@ NULL = frozenset({"", "~", "null", "Null", "NULL"})
 
 MERGE = "<<"
 
+LARGEST_INTEGER = 2**53
+"""Beyond it, many programs round."""
+
 Value = str | int | float | bool | None
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from msgspec import inspect
 
-from app.documents.nodes import Mapping, Node, Scalar, Sequence, kind
+from app.documents.nodes import LARGEST_INTEGER, Mapping, Node, Scalar, Sequence, kind
 from app.documents.problems import LONGEST_SHOWN, Path, Problems, listed, quoted
 from domain.errors import Problem
 
@@ -27,7 +27,6 @@ WHOLE = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO]?[0-7_]*|[1-9][
 OCTAL = re.compile(r"^([-+]?)0(?=[0-7])")
 """Go reads a number that begins with 0 as octal, as YAML 1.1 does."""
 NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-LARGEST = 2**53
 LONGEST_NUMBER = 64
 
 LIST_HINT = "write [a, b], or in YAML each item after '- ' on a line of its own"
@@ -102,7 +101,7 @@ def _in_range(node: Node, path: Path, problems: Problems, text: str) -> Any:
             number = int(OCTAL.sub(r"\g<1>0o", text), 0)
         except ValueError:
             return _mismatch(node, path, problems, ("a whole number", ""))
-        if abs(number) <= LARGEST:
+        if abs(number) <= LARGEST_INTEGER:
             return number
     return problems.add(node, path, Problem("a whole number beyond ±2^53", "range"))
 
@@ -123,18 +122,20 @@ def _list(read_item: Read, count: Rule) -> Read:
     def read(node: Node, path: Path, problems: Problems) -> Any:
         if not isinstance(node, Sequence):
             return _mismatch(node, path, problems, ("a list", LIST_HINT))
-        broken = list(count(len(node.items)))
+        given = [(index, item) for index, item in enumerate(node.items) if not _is_blank(item)]
+        broken = list(count(len(given)))
         for problem in broken:
             problems.add(node, path, problem)
         if broken:
             return None  # a list that is too long is not worth more words
-        return tuple(
-            read_item(item, (path, index), problems)
-            for index, item in enumerate(node.items)
-            if not (isinstance(item, Scalar) and item.plain and item.is_null())
-        )
+        return tuple(read_item(item, (path, index), problems) for index, item in given)
 
     return read
+
+
+def _is_blank(node: Node) -> bool:
+    """Tell whether nothing was written at all, which JSON can not say."""
+    return isinstance(node, Scalar) and node.plain and node.is_null()
 
 
 def _mapping(read_key: Read, read_value: Read) -> Read:
@@ -221,7 +222,7 @@ def _unknown(fields: frozenset[str], later: frozenset[str]) -> Callable[[str], P
 def _mismatch(node: Node, path: Path, problems: Problems, wanted: tuple[str, str]) -> None:
     """Note that something else was wanted; where nothing was written at all, that it is missing."""
     expected, hint = wanted
-    if isinstance(node, Scalar) and node.plain and node.is_null():
+    if _is_blank(node):
         problems.add(node, path, Problem("must not be empty", "required", hint=f"give {expected}"))
     else:
         problems.add(node, path, Problem(f"expected {expected}, got {kind(node)}", "type", hint=hint))

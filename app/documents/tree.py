@@ -14,6 +14,8 @@ DEEPEST = 32
 """Lists and mappings inside one another."""
 MOST_NODES = 10_000
 """Values; a key and its value are one. What an alias stands for is counted again."""
+MOST_COPIED = 500_000
+"""Characters of what aliases stand for, all together: a small file must not become a large job."""
 MOST_MERGED = 10
 """Mappings merged into one by `<<`."""
 
@@ -51,6 +53,7 @@ class Tree:
         self._problems = problems
         self._open: list[_Open] = []
         self._count = 0
+        self._copied = 0
 
     def path(self) -> Path:
         """Return the way to the node that comes next."""
@@ -81,9 +84,10 @@ class Tree:
     def share(self, place: Placed, shared: Shared) -> None:
         """Put a part of the document here once more."""
         if self._count + shared.size > MOST_NODES:
-            code = "merge_key" if self._is_merging() else "alias"
-            problem = Problem(f"aliases make more than {MOST_NODES:,} values of this", code, hint="use fewer of them")
-            self._problems.fail(place, self.path(), problem)
+            self._too_much(place, f"aliases make more than {MOST_NODES:,} values of this")
+        self._copied += _characters(shared.node)
+        if self._copied > MOST_COPIED:
+            self._too_much(place, f"aliases stand for more than {MOST_COPIED:,} characters")
         if len(self._open) + shared.height > DEEPEST:
             self._too_deep(place)
         if self._open:
@@ -152,9 +156,22 @@ class Tree:
         """Tell whether the next node is merged into a mapping, alone or in a list."""
         return any(each.key and each.key.plain and each.key.value == MERGE for each in self._open[-2:])
 
+    def _too_much(self, place: Placed, message: str) -> None:
+        code = "merge_key" if self._is_merging() else "alias"
+        self._problems.fail(place, self.path(), Problem(message, code, hint="use fewer of them"))
+
     def _too_deep(self, place: Placed) -> None:
         message = f"more than {DEEPEST} lists and mappings inside one another"
         self._problems.fail(place, None, Problem(message, "too_deep", hint="make it flatter"))
+
+
+def _characters(node: Node) -> int:
+    match node:
+        case Sequence():
+            return sum(_characters(item) for item in node.items)
+        case Mapping():
+            return sum(len(name) + _characters(value) for name, (_, value) in node.entries.items())
+    return len(str(node.value))
 
 
 def _merge(ended: _Open) -> None:

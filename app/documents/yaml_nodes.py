@@ -21,7 +21,7 @@ from domain.errors import Problem
 
 MOST_ALIASES = 100
 
-TAG_DIRECTIVE = re.compile(r"^%TAG\b", re.MULTILINE)
+TAG_DIRECTIVE = re.compile(r"(?:^|[\r\n])%TAG\b")
 """libyaml compares each with each, and there is no tag that a job needs."""
 CORE = "tag:yaml.org,2002:"
 
@@ -32,7 +32,7 @@ def compose(text: str, problems: Problems) -> Node | None:
     directive = TAG_DIRECTIVE.search(text) if "%TAG" in text else None
     if directive:
         problem = Problem("tags are not supported", "tag", hint="remove the line")
-        problems.fail(place(text, directive.start()), None, problem)
+        problems.fail(place(text, directive.end()), None, problem)
     composer = _Composer(problems)
     try:
         composer.compose(yaml.parse(text, Loader=yaml.CBaseLoader))

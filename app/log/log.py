@@ -133,7 +133,7 @@ class Log(Application[UUID]):
 
     def open(self, stored: StoredEvent) -> Recorded:
         """Read an event that a subscription brought."""
-        recorded: Recorded = self.mapper.to_domain_event(stored)
+        recorded: Recorded = self.mapper.to_domain_event(stored)  # type: ignore[assignment]  # by TagMapper
         return recorded
 
     def close(self) -> None:

@@ -45,10 +45,10 @@ class Site:
 
     def close(self) -> None:
         """Let go of the log, and of containers that a failed test left."""
-        self.log.close()
         for job_id in {recorded.originator_id for recorded in self.recorded()}:
             for container in self.containers(job_id):
                 container.remove(force=True)
+        self.log.close()
 
     def submit(self, *tasks: TaskDefinition) -> UUID:
         job_id = uuid4()
@@ -109,10 +109,14 @@ class Site:
     def recorded(self) -> list[Any]:
         return [self.log.open(each) for each in self.log.recorder.select_notifications(0, 10_000)]
 
+    def runner(self, address: str = "") -> Runner:
+        """Make a runner of this installation."""
+        return Runner(self.log, self.settings, Engine(address or self.address))
+
     @contextmanager
     def running(self, address: str = "") -> Iterator[Runner]:
         """Run a runner in this process; at the end it drains."""
-        runner = Runner(self.log, self.settings, Engine(address or self.address))
+        runner = self.runner(address)
         thread = threading.Thread(target=runner.run)
         thread.start()
         try:

@@ -10,7 +10,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from app.runner import client, watch
+from app.runner import engine, watch
 from domain.errors import Refused
 from domain.job import JobStatus, TaskCompleted, TaskFailed, TaskStopped
 from tests.engine_proxy import Proxy
@@ -210,7 +210,7 @@ def test_output_is_seen_while_the_task_runs_even_half_a_line(site: Site) -> None
 
 
 def test_a_silent_task_is_not_taken_for_dead(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "DEADLINE", 1)
+    monkeypatch.setattr(engine, "DEADLINE", 1)
     monkeypatch.setattr(watch, "PATIENCE", 1)
     monkeypatch.setattr(watch, "MOMENT", 1)
     with site.running():
@@ -230,5 +230,5 @@ def test_a_result_that_leads_out_of_its_folder_is_refused(site: Site) -> None:
 def test_a_second_runner_of_the_same_name_is_refused(site: Site) -> None:
     with site.running():
         site.ends(site.submit(task("true")))
-        with pytest.raises(Refused, match="at work already"), site.running():
-            pass
+        with pytest.raises(Refused, match="at work already"):
+            site.runner().run()

@@ -142,7 +142,7 @@ class Log(Application[UUID]):
         super().close()
 
     def _seal(self, recorded: Sequence[Recorded]) -> list[StoredEvent]:
-        return [self.mapper.to_stored_event(each) for each in recorded]  # type: ignore[arg-type]  # as above
+        return [self.mapper.to_stored_event(each) for each in recorded]
 
     def _take(self, decider: Decider, stream: UUID) -> tuple[Any, int]:
         """Bring the remembered state up to date; it is taken out of memory, for `evolve` may change it."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from app.log.recorder import LogRecorder
 
-POLL = 0.01
+POLL = 0.015
 """Seconds between two looks at `data_version`, which tells of commits by other connections for some microseconds."""
 BATCH = 500
 """Events fetched at a time."""

@@ -42,6 +42,8 @@ class Site:
         self.log = Log(self.settings.log)
         self.address = docker_host
         self.client = client
+        self.said = data / "said.txt"
+        """What the latest runner process said."""
 
     def close(self) -> None:
         """Let go of the log, and of containers that a failed test left."""
@@ -133,7 +135,10 @@ class Site:
         """Run a runner as a process of its own; at the end it is killed, if it still runs."""
         command = [sys.executable, "-m", "app", "runner", "--data", self.settings.data, "--name", self.settings.name]
         environment = os.environ | {"DOCKER_HOST": self.address}
-        with subprocess.Popen([*command, "--slots", "4"], cwd=ROOT, env=environment) as process:
+        with (
+            self.said.open("wb") as said,
+            subprocess.Popen([*command, "--slots", "4"], cwd=ROOT, env=environment, stderr=said) as process,
+        ):
             try:
                 yield process
             finally:

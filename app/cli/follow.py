@@ -41,10 +41,12 @@ def follow(client: Client, printed: Printed, watcher: Watcher) -> Document:
     offset, pause = 0, QUICK
     while True:
         job = _look(client, printed.job)
-        changed = watcher.saw(job)
+        ended = _has_ended(job, printed.task)
+        changed = not ended and watcher.saw(job)
         length, whole = _pass_on(client, printed.path, offset, watcher)
         offset += length
-        if whole and not length and _has_ended(job, printed.task):
+        if whole and not length and ended:
+            watcher.saw(job)  # after the last of the output, which came before the end
             return job
         pause = QUICK if length or changed else min(1.2 * pause, SLOW)
         watcher.idle(job)

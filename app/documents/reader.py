@@ -28,6 +28,8 @@ OCTAL = re.compile(r"^([-+]?)0(?=[0-7])")
 """Go reads a number that begins with 0 as octal, as YAML 1.1 does."""
 NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 LONGEST_NUMBER = 64
+LIKELY = 0.7
+"""How much of a name must agree with another for the one to be a slip of the other, as difflib counts."""
 
 LIST_HINT = "write [a, b], or in YAML each item after '- ' on a line of its own"
 MAPPING_HINT = 'write {"name": "value"}, or in YAML name: value'
@@ -212,7 +214,7 @@ def _unknown(fields: frozenset[str], later: frozenset[str]) -> Callable[[str], P
     def unknown(name: str) -> Problem:
         if name in later:
             return Problem(f'"{name}" is not supported yet', "unsupported", hint="remove it")
-        near = difflib.get_close_matches(name[:LONGEST_SHOWN].lower(), names, 1)
+        near = difflib.get_close_matches(name[:LONGEST_SHOWN].lower(), names, 1, LIKELY)
         hint = f'did you mean "{names[near[0]]}"?' if near else f"known are {listed(fields)}"
         return Problem(f"unknown field {quoted(name)}", "unknown_field", hint=hint)
 

@@ -39,9 +39,11 @@ class _Open(msgspec.Struct):
     node: Sequence | Mapping
     before: int
     height: int = 1
+    entries: dict[str, tuple[Scalar, Node]] = {}
+    """Of a mapping."""
     key: Scalar | None = None
     """In a mapping, the key of which the value comes next."""
-    merged: list[Node] = []
+    merged: list[Mapping] = []
 
 
 class Tree:
@@ -69,20 +71,24 @@ class Tree:
         """Begin a list or a mapping: what comes next stands in it."""
         if len(self._open) >= DEEPEST:
             self._too_deep(node)
-        self._open.append(_Open(node, self._count))
+        entries = node.entries if isinstance(node, Mapping) else {}
+        self._open.append(_Open(node, self._count, entries=entries))
 
     def close(self) -> Shared:
         """End the list or mapping that was begun last."""
         ended = self._open.pop()
         if self._open:
             self._open[-1].height = max(self._open[-1].height, ended.height + 1)
-        if ended.merged:
-            _merge(ended)
+        for each in ended.merged:
+            # what the mapping says itself stands, and of several that are merged the first
+            ended.entries.update(each.entries | ended.entries)
         self.put(ended.node)
         return Shared(ended.node, self._count - ended.before, ended.height)
 
     def share(self, place: Placed, shared: Shared) -> None:
         """Put a part of the document here once more."""
+        if self._is_merging() and self._next_index() >= MOST_MERGED:
+            self._too_many_merged(place)
         if self._count + shared.size > MOST_NODES:
             self._too_much(place, f"aliases make more than {MOST_NODES:,} values of this")
         self._copied += _characters(shared.node)
@@ -90,8 +96,7 @@ class Tree:
             self._too_much(place, f"aliases stand for more than {MOST_COPIED:,} characters")
         if len(self._open) + shared.height > DEEPEST:
             self._too_deep(place)
-        if self._open:
-            self._open[-1].height = max(self._open[-1].height, shared.height + 1)
+        self._open[-1].height = max(self._open[-1].height, shared.height + 1)
         self._count += shared.size - 1
         self.put(shared.node)
 
@@ -106,7 +111,7 @@ class Tree:
             top.key = self._as_key(node)
             return
         else:
-            self._enter(top, top.node.entries, top.key, node)
+            self._enter(top, top.key, node)
             top.key = None
         self._count += 1
         if self._count > MOST_NODES:
@@ -124,14 +129,16 @@ class Tree:
         self._problems.add(node, self.path(), problem)
         return IGNORED
 
-    def _enter(self, top: _Open, entries: dict[str, tuple[Scalar, Node]], key: Scalar, node: Node) -> None:
+    def _enter(self, top: _Open, key: Scalar, node: Node) -> None:
         name = str(key.value)
+        if key is IGNORED:
+            return
         if key.plain and name == MERGE:
             self._note_merge(top, key, node)
-        elif name in entries:
-            self._duplicate(key, entries[name][0].line)
-        elif key is not IGNORED:
-            entries[name] = (key, node)
+        elif name in top.entries:
+            self._duplicate(key, top.entries[name][0].line)
+        else:
+            top.entries[name] = (key, node)
 
     def _duplicate(self, key: Scalar, line: int) -> None:
         message = f"{quoted(str(key.value))} is given already at line {line + 1}"
@@ -142,19 +149,27 @@ class Tree:
             self._duplicate(key, top.merged[0].line)
             return
         nodes: list[Node] = node.items if isinstance(node, Sequence) else [node]
-        if not all(isinstance(each, Mapping) for each in nodes):
+        mappings = [each for each in nodes if isinstance(each, Mapping)]
+        if len(mappings) < len(nodes):
             problem = Problem("only mappings can be merged by <<", "merge_key", hint="give an alias of a mapping")
             self._problems.add(node, self.path(), problem)
-        elif len(nodes) > MOST_MERGED:
-            hint = "merge fewer, or write the fields out"
-            problem = Problem(f"more than {MOST_MERGED} mappings are merged by <<", "merge_key", hint=hint)
-            self._problems.fail(node, self.path(), problem)
+        elif len(mappings) > MOST_MERGED:
+            self._too_many_merged(node)
         else:
-            top.merged = nodes
+            top.merged = mappings
 
     def _is_merging(self) -> bool:
         """Tell whether the next node is merged into a mapping, alone or in a list."""
         return any(each.key and each.key.plain and each.key.value == MERGE for each in self._open[-2:])
+
+    def _next_index(self) -> int:
+        top = self._open[-1].node
+        return len(top.items) if isinstance(top, Sequence) else 0
+
+    def _too_many_merged(self, place: Placed) -> None:
+        hint = "merge fewer, or write the fields out"
+        problem = Problem(f"more than {MOST_MERGED} mappings are merged by <<", "merge_key", hint=hint)
+        self._problems.fail(place, self.path(), problem)
 
     def _too_much(self, place: Placed, message: str) -> None:
         code = "merge_key" if self._is_merging() else "alias"
@@ -172,11 +187,3 @@ def _characters(node: Node) -> int:
         case Mapping():
             return sum(len(name) + _characters(value) for name, (_, value) in node.entries.items())
     return len(str(node.value))
-
-
-def _merge(ended: _Open) -> None:
-    """Fill in what is merged, where the mapping does not say it itself; of several, the first says it."""
-    if isinstance(ended.node, Mapping):
-        for each in ended.merged:
-            for name, entry in each.entries.items() if isinstance(each, Mapping) else ():
-                ended.node.entries.setdefault(name, entry)

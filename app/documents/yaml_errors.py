@@ -27,6 +27,9 @@ class Slip(NamedTuple):
 
 
 SLIPS = (
+    Slip("document indicator", "the quote is never closed", "close the quote that is opened here", at_start=True),
+    Slip("mapping keys are not", "a value can not begin with ?", QUOTE),
+    Slip("hexdecimal number", "digits of the escape are missing", "write it like \\x41 or \\u0041"),
     Slip("unexpected end of stream", "the quote is never closed", "close the quote that is opened here", at_start=True),
     Slip(
         "mapping values are not", "a colon is not allowed here", f"put a colon after the key before; or {ALIGN}", QUOTE

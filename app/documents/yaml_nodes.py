@@ -32,7 +32,7 @@ def compose(text: str, problems: Problems) -> Node | None:
     directive = TAG_DIRECTIVE.search(text) if "%TAG" in text else None
     if directive:
         problem = Problem("tags are not supported", "tag", hint="remove the line")
-        problems.fail(place(text, directive.end()), None, problem)
+        problems.fail(place(text, directive.end() - len("%TAG")), None, problem)
     composer = _Composer(problems)
     try:
         composer.compose(yaml.parse(text, Loader=yaml.CBaseLoader))

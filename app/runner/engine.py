@@ -157,17 +157,18 @@ class Engine:
         with self._asked() as client:
             client.start(container)
 
-    def wait(self, container: str, seconds: int) -> int | None:
+    def wait(self, container: str, seconds: float) -> int | None:
         """Wait for a container's end and return its exit code; nothing when it takes longer."""
         with self._asked() as client:
             try:
-                code: int = client.wait(container, timeout=seconds)["StatusCode"]
+                answer = client.wait(container, timeout=seconds)  # type: ignore[arg-type]  # fractions will do
             except ReadTimeout:
                 return None
             except Broken as error:
                 if isinstance(error.args[0], ReadTimeoutError):
                     return None
                 raise
+            code: int = answer["StatusCode"]
             return code
 
     def stop(self, container: str, grace: int) -> None:

@@ -10,12 +10,15 @@ from threading import Condition, Event, Thread
 from eventsourcing.persistence import Notification
 
 from app.log import Log, SQLiteSubscription
+from app.log.subscription import BATCH
 from domain.event import Recorded
 from projections import queue
 from projections.store import Store
 
 logger = logging.getLogger("jobledger.runner")
 
+PACE = 0.03
+"""Seconds until more is taken, so that what comes in drops costs a transaction for many and not for each."""
 RETRY = 1.0
 """Seconds until a follower that failed, on a full disk say, tries again."""
 
@@ -66,6 +69,8 @@ class Follower:
                 return
             for batch in self._subscription.batches():
                 self._take(batch)
+                if len(batch) < BATCH:
+                    self._stopped.wait(PACE)
 
     def _take(self, batch: Sequence[Notification]) -> None:
         events = [self._log.open(each) for each in batch if each.topic in queue.TOPICS]

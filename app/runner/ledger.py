@@ -51,13 +51,13 @@ class Ledger:
         claimed = self._execute(place, command, place.position)
         return Claim(self.epoch, claimed.recorded[0].position, at)
 
-    def report(self, place: Place, kind: type[RunnerCommand], cause: int, **facts: Any) -> Outcome:
-        """Record what happened to an attempt; while the store can not take it the container keeps it."""
+    def report(self, place: Place, kind: type[RunnerCommand], after: int, /, **facts: Any) -> Outcome:
+        """Record what came of an event; while the store can not take it, the container keeps it."""
         mine = {"attempt": place.attempt, "runner": self.runner, "epoch": self.epoch}
         command = kind(**{"at": now(), **facts, **mine})
         while True:
             try:
-                return self._execute(place, command, cause)
+                return self._execute(place, command, after)
             except NOT_STORED as error:
                 logger.error("the log can not be written, and is tried again: %s", error)  # noqa: TRY400 - not ours
                 time.sleep(RETRY)

@@ -167,8 +167,18 @@ class Shift:
         with suppress(Empty):
             order = self._orders.get(timeout=max(0.0, due - time.monotonic()))
             while True:
-                self._given = max(self._given, order)
+                self._take_order(order)
                 order = self._orders.get_nowait()
+
+    def _take_order(self, order: Order) -> None:
+        if order <= self._given:
+            return
+        self._given = order
+        running = len(self._hand.keys())
+        if order is Order.DRAIN:
+            logger.info("claims no more, and ends when the %d attempts in its hands have", running)
+        else:
+            logger.info("ends, and leaves %d attempts to its next start", running)
 
     def _told(self, events: Sequence[Recorded]) -> None:
         """Hear what is new in the log."""

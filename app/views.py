@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from projections import views
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from eventsourcing.persistence import Notification
@@ -27,6 +27,8 @@ LINGER = 0.01
 """Seconds between two batches when nobody waits for them."""
 PATIENCE = 5.0
 """Seconds that a reader waits for the views to catch up."""
+MOST_COUNTS = 1_000
+"""Counts of queries that are remembered."""
 RETRY = 1.0
 """Seconds after which a follower that failed tries again."""
 
@@ -48,6 +50,8 @@ class Views:
         self._thread = threading.Thread(target=self._run, name="views", daemon=True)
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._subscription: SQLiteSubscription | None = None
+        self._counts: dict[str, int] = {}
+        self._counts_at = 0
         self.failure: str = ""
         """Why the views can not follow; empty while they do."""
 
@@ -81,6 +85,15 @@ class Views:
             self._local.path, self._local.connection = self._connect()
         connection: sqlite3.Connection = self._local.connection
         return connection
+
+    def counted(self, text: str, position: int, count: Callable[[], int]) -> int:
+        """Count what a query finds, once for all its pages: it holds for as long as no event is added."""
+        if self._counts_at != position or len(self._counts) >= MOST_COUNTS:
+            self._counts_at, self._counts = position, {}
+        counts = self._counts
+        if text not in counts:
+            counts[text] = count()
+        return counts[text]
 
     async def caught_up(self) -> None:
         """Wait until all that this process has answered for can be read; milliseconds, as a rule."""

@@ -1,9 +1,9 @@
-"""A runner's own view of the log: which attempts wait for someone to take them, and which are held and not over."""
+"""A runner's own view of the log: which attempts wait in its queues, and which it holds that are not over."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -30,28 +30,25 @@ TOPICS = frozenset(
 
 WAIT = "INSERT OR IGNORE INTO pending (position, attempt, job, version, queue) VALUES"
 HOLD = """
-INSERT OR IGNORE INTO held (attempt, job, version, scheduled, runner, epoch, claim, claimed_at)
-SELECT attempt, job, version, position, :runner, :epoch, :claim, :claimed_at FROM pending WHERE attempt = :attempt
+INSERT OR IGNORE INTO held (attempt, job, version, runner, epoch, claim, claimed_at) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
-TAKE = "DELETE FROM pending WHERE attempt = ?"
+TAKE = "DELETE FROM pending WHERE job = ? AND attempt = ?"
 CALL_OFF = "DELETE FROM pending WHERE job = ? AND position < ?"
 END = "DELETE FROM held WHERE attempt = ?"
 NEXT = """
 SELECT position, attempt, job, version FROM pending WHERE queue = ? AND position > ? ORDER BY position LIMIT 1
 """
-HELD = """
-SELECT scheduled, attempt, job, version, epoch, claim, claimed_at FROM held WHERE runner = ? ORDER BY claim
-"""
+HELD = "SELECT claim, attempt, job, version, epoch, claimed_at FROM held WHERE runner = ? ORDER BY claim"
 
 
 class Place(NamedTuple):
-    """Where in the log an attempt was scheduled."""
+    """Where in the log an attempt was scheduled, or claimed."""
 
     position: int
     attempt: UUID
     job: UUID
     version: int
-    """The number of its scheduling in the job's stream."""
+    """The number of that event in the job's stream."""
 
 
 class Claim(NamedTuple):
@@ -68,12 +65,15 @@ def create(database: Database) -> None:
     pending = database.table("pending")
     pending.create({"position": int, **place, "queue": str}, pk="position", not_null={*place, "queue"}, strict=True)
     pending.create_index(["queue", "position"])
-    pending.create_index(["attempt"], unique=True)
     pending.create_index(["job"])
-    claim = {"scheduled": int, "runner": str, "epoch": int, "claim": int, "claimed_at": str}
+    claim = {"runner": str, "epoch": int, "claim": int, "claimed_at": str}
     held = database.table("held")
     held.create({**place, **claim}, pk="attempt", not_null={*place, *claim}, strict=True)
-    held.create_index(["runner", "claim"])
+
+
+def concerns(recorded: Recorded, queues: Collection[str]) -> bool:
+    """Tell whether an event matters to a runner of some queues: what waits for others need not be kept."""
+    return not isinstance(recorded.event, TaskScheduled) or recorded.event.task.queue in queues
 
 
 def apply(cursor: sqlite3.Cursor, batch: Sequence[Recorded]) -> None:
@@ -87,7 +87,7 @@ def _apply(cursor: sqlite3.Cursor, recorded: Recorded) -> None:
     match recorded.event:
         case TaskClaimed() as event:
             cursor.execute(HOLD, _holding(recorded, event))
-            cursor.execute(TAKE, (event.attempt.hex,))
+            cursor.execute(TAKE, (recorded.originator_id.hex, event.attempt.hex))
         case TaskCompleted(attempt=attempt) | TaskFailed(attempt=attempt) | TaskLost(attempt=attempt):
             cursor.execute(END, (attempt.hex,))
         case TaskStopped(attempt=attempt):
@@ -105,8 +105,8 @@ def following(connection: sqlite3.Connection, queues: Sequence[str], after: int)
 
 def held(connection: sqlite3.Connection, runner: UUID) -> Iterator[tuple[Place, Claim]]:
     """Yield the attempts that a runner has claimed and that are not over."""
-    for position, attempt, job, version, epoch, claim, at in connection.execute(HELD, (runner.hex,)):
-        yield _place(position, attempt, job, version), Claim(epoch, claim, datetime.fromisoformat(at))
+    for claim, attempt, job, version, epoch, at in connection.execute(HELD, (runner.hex,)):
+        yield _place(claim, attempt, job, version), Claim(epoch, claim, datetime.fromisoformat(at))
 
 
 def _place(position: int, attempt: str, job: str, version: int) -> Place:
@@ -119,11 +119,7 @@ def _waiting(recorded: Recorded) -> Sequence[str | int]:
     return (recorded.position, event.attempt.hex, job, recorded.originator_version, event.task.queue)
 
 
-def _holding(recorded: Recorded, event: TaskClaimed) -> dict[str, str | int]:
-    return {
-        "attempt": event.attempt.hex,
-        "runner": event.runner.hex,
-        "epoch": event.epoch,
-        "claim": recorded.position,
-        "claimed_at": event.at.isoformat(),
-    }
+def _holding(recorded: Recorded, event: TaskClaimed) -> Sequence[str | int]:
+    job, version = recorded.originator_id.hex, recorded.originator_version
+    claim = (event.runner.hex, event.epoch, recorded.position, event.at.isoformat())
+    return (event.attempt.hex, job, version, *claim)

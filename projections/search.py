@@ -75,13 +75,19 @@ def newest(connection: sqlite3.Connection, number: int, size: int) -> Page:
     return Page([_summary(row) for row in rows], counted[0] if counted else 0)
 
 
-def search(connection: sqlite3.Connection, query: Query, number: int, size: int) -> Page:
+def count(connection: sqlite3.Connection, query: Query) -> int:
+    """Return in how many jobs every word and any of the tags is found."""
+    found, values = _condition(connection, query)
+    total: int = connection.execute(f"SELECT count(*) {found}", values).fetchone()[0]  # noqa: S608 - constants
+    return total
+
+
+def search(connection: sqlite3.Connection, query: Query, number: int, size: int) -> list[bytes]:
     """Return a page of the jobs in which every word and any of the tags is found."""
     found, values = _condition(connection, query)
-    total = connection.execute(f"SELECT count(*) {found}", values).fetchone()[0]
     numbers = f"SELECT rowid {found} ORDER BY rowid DESC LIMIT ? OFFSET ?"
     rows = connection.execute(FOUND % numbers, [*values, size, (number - 1) * size])
-    return Page([_summary(row) for row in rows], total)
+    return [_summary(row) for row in rows]
 
 
 def _condition(connection: sqlite3.Connection, query: Query) -> tuple[str, list[str]]:

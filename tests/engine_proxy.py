@@ -60,29 +60,26 @@ class Proxy:
         with client, socket.socket(socket.AF_UNIX) as engine, suppress(OSError):
             engine.connect(str(self._engine))
             self._connections |= {client, engine}
-            back = threading.Thread(target=self._pass, args=(engine, client), daemon=True)
+            deaf = threading.Event()
+            threading.Thread(target=self._answer, args=(engine, client, deaf), daemon=True).start()
             while data := client.recv(65536):
                 fault = self._fault(data)
-                if fault == "lose the request":
-                    break
                 if fault == "hang":
                     self._released.wait()
+                if fault in ("hang", "lose the request"):
                     break
-                engine.sendall(data)
                 if fault == "lose the answer":
-                    engine.recv(65536)
-                    break
-                if back.ident is None:
-                    back.start()
+                    deaf.set()
+                engine.sendall(data)
             self._connections -= {client, engine}
             for end in (client, engine):
                 end.shutdown(socket.SHUT_RDWR)
 
-    def _pass(self, source: socket.socket, sink: socket.socket) -> None:
+    def _answer(self, engine: socket.socket, client: socket.socket, deaf: threading.Event) -> None:
         with suppress(OSError):
-            while data := source.recv(65536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
+            while (data := engine.recv(65536)) and not deaf.is_set():
+                client.sendall(data)
+            client.shutdown(socket.SHUT_RDWR if deaf.is_set() else socket.SHUT_WR)
 
     def _fault(self, data: bytes) -> Fault | None:
         line = data.split(b"\r\n", 1)[0].decode(errors="replace")

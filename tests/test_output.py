@@ -101,9 +101,7 @@ def test_parts_are_of_a_bounded_size(writer: Writer, path: Path) -> None:
     assert [len(content) for _, content in stored(path)] == [PART, PART, PART, 1]
 
 
-def test_a_printer_that_is_too_fast_has_to_wait(
-    writer: Writer, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_printer_that_is_too_fast_has_to_wait(writer: Writer, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 2_000)
     piece = b"x" * 1_000
     writer.append(A, STDOUT, b"")

@@ -192,9 +192,9 @@ def three(store: Store, reader: sqlite3.Connection) -> sqlite3.Connection:
 
 
 def names(reader: sqlite3.Connection, query: str) -> list[str]:
-    page = search.search(reader, search.parse(query), 1, 20)
-    assert page.total == len(page.items)
-    return [msgspec.json.decode(item)["name"] for item in page.items]
+    items = search.search(reader, search.parse(query), 1, 20)
+    assert search.count(reader, search.parse(query)) == len(items)
+    return [msgspec.json.decode(item)["name"] for item in items]
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,8 @@ OPERATORS = st.sampled_from(
 @given(words=st.lists(st.one_of(st.text(max_size=12), OPERATORS), max_size=8))
 def test_whatever_is_typed_is_no_error(three: sqlite3.Connection, words: list[str]) -> None:
     query = " ".join(words).encode("utf-8", "ignore").decode()
-    search.search(three, search.parse(query), 1, 20)
+    items = search.search(three, search.parse(query), 1, 20)
+    assert search.count(three, search.parse(query)) == len(items)
 
 
 def test_pages_are_newest_first_and_disjoint(store: Store, reader: sqlite3.Connection) -> None:

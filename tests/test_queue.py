@@ -21,11 +21,12 @@ from tests import controls as c
 
 DEFAULT = ("default",)
 FIRST = Place(position=2, attempt=c.ATTEMPT_1, job=c.JOB, version=2)
+HELD = (Place(position=3, attempt=c.ATTEMPT_1, job=c.JOB, version=3), Claim(c.EPOCH, 3, c.NOON))
 CLAIMED = (c.SUBMITTED, c.SCHEDULED_1, c.CLAIMED_1)
 
 
 def recorded(events: Sequence[Any], after: int = 0, job: UUID = c.JOB) -> list[Recorded]:
-    """Place events at the beginning of a job's stream, and in the log after a position; what does not matter is left out."""
+    """Place events at the beginning of a stream, and in the log after a position; leave out what does not matter."""
     placed = [Recorded(job, number, event, c.NOON, c.CLIENT, number + after) for number, event in enumerate(events, 1)]
     return [each for each in placed if type(each.event).__name__ in queue.TOPICS]
 
@@ -76,13 +77,13 @@ def test_attempts_come_in_the_order_of_the_log_whatever_their_queue(store: Store
 def test_a_claimed_attempt_waits_no_more_and_is_held(store: Store, reader: sqlite3.Connection) -> None:
     store.apply(recorded(CLAIMED))
     assert waiting(reader) == []
-    assert list(queue.held(reader, c.RUNNER)) == [(FIRST, Claim(c.EPOCH, 3, c.NOON))]
+    assert list(queue.held(reader, c.RUNNER)) == [HELD]
     assert list(queue.held(reader, uuid4())) == []
 
 
 def test_an_adopted_attempt_keeps_its_claim(store: Store, reader: sqlite3.Connection) -> None:
     store.apply(recorded([*CLAIMED, c.ADOPTED_1]))
-    assert list(queue.held(reader, c.RUNNER)) == [(FIRST, Claim(c.EPOCH, 3, c.NOON))]
+    assert list(queue.held(reader, c.RUNNER)) == [HELD]
 
 
 @pytest.mark.parametrize("end", [c.COMPLETED_1, c.FAILED_1, c.LOST_1], ids=lambda event: type(event).__name__)
@@ -111,6 +112,12 @@ def test_a_restart_in_the_same_batch_as_the_cancel_waits(store: Store, reader: s
 def test_the_next_task_waits_when_the_one_before_is_done(store: Store, reader: sqlite3.Connection) -> None:
     store.apply(recorded([*c.RUNNING_1, c.COMPLETED_1, c.SCHEDULED_2]))
     assert [place.attempt for place in waiting(reader, ("slow",))] == [c.ATTEMPT_2]
+
+
+def test_what_waits_for_other_runners_does_not_concern_this_one() -> None:
+    ours, other = scheduled(1, "default"), scheduled(2, "parked")
+    assert [each for each in (ours, other) if queue.concerns(each, DEFAULT)] == [ours]
+    assert all(queue.concerns(each, ()) for each in recorded([c.CLAIMED_1, c.CANCELLED, c.COMPLETED_1]))
 
 
 def test_events_that_come_twice_change_nothing(store: Store, reader: sqlite3.Connection) -> None:

@@ -246,7 +246,7 @@ def test_a_name_that_is_taken_costs_an_attempt_and_nothing_else(site: Site) -> N
 
 def test_what_belongs_to_others_is_never_touched(site: Site) -> None:
     former = Former(site)
-    ledger = former._ledger  # noqa: SLF001 - to be like it
+    ledger = former._ledger
     others = [
         foreign(site),
         foreign(site, jobledger_log="other", jobledger_runner=ledger.runner.hex),

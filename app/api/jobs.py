@@ -83,4 +83,7 @@ def restart_job(request: AnyRequest, job_id: str, log: Log) -> Response[bytes]:
 
 
 def _search(views: Views, text: str, number: int, size: int) -> search.Page:
-    return search.search(views.connection(), search.parse(text), number, size)
+    position, connection, query = views.position, views.connection(), search.parse(text)
+    items = search.search(connection, query, number, size)
+    total = views.counted(text, position, lambda: search.count(connection, query))
+    return search.Page(items, total)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from functools import cache
 from itertools import accumulate, pairwise
 from threading import Lock
@@ -108,16 +110,29 @@ class LogRecorder(SQLiteApplicationRecorder):
                 subscription.wake()
 
     def _write(self, appends: Sequence[Sequence[StoredEvent]]) -> list[Outcome]:
-        """Store several writers' events in one transaction; a writer who comes too late does not hinder the others."""
-        with self.datastore.transaction(commit=True) as cursor:
+        """Store several writers' events in one transaction; a writer who comes too late does not hinder the others.
+
+        One statement is a transaction by itself, and gives up this thread's turn but once.
+        """
+        with self.datastore.get_connection(commit=True) as connection, _translated():
             try:
-                return _insert_all(cursor, appends)
+                return _insert_all(connection.cursor(), appends)
             except sqlite3.IntegrityError:
-                return [_insert_one(cursor, events) for events in appends]
+                with connection.transaction(commit=True) as cursor:
+                    return [_insert_one(cursor, events) for events in appends]
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raise errors of SQLite as the library's."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OperationalError(error) from error
 
 
 def _insert_all(cursor: SQLiteCursor, appends: Sequence[Sequence[StoredEvent]]) -> list[Outcome]:
-    """Store all in one statement: it is all or nothing, and this thread waits for its turn but once."""
+    """Store all in one statement: it is all or nothing."""
     values = [value for events in appends for event in events for value in _row(event)]
     cursor.execute(_insertion(len(values) // 4), values)
     last = cursor.lastrowid

@@ -42,6 +42,7 @@ class Attempt:
 
     def launch(self, claim: Claim) -> None:
         """Run it, after its claim, in a thread of its own."""
+        logger.info("attempt %s of job %s begins", self._key, self.place.job.hex)
         self._go(lambda: self._conclude(claim, TaskStatus.CLAIMED))
 
     def resume(self, claim: Claim) -> None:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Condition, Event, Thread
+from uuid import NAMESPACE_OID, uuid5
 
 from eventsourcing.persistence import Notification
 
@@ -17,6 +18,8 @@ from projections.store import Store
 
 logger = logging.getLogger("jobledger.runner")
 
+FAR = 10_000
+"""Events that may be looked at again after a start."""
 PACE = 0.03
 """Seconds until more is taken, so that what comes in drops costs a transaction for many and not for each."""
 RETRY = 1.0
@@ -26,10 +29,14 @@ RETRY = 1.0
 class Follower:
     """A thread that brings the queue up to the log's end, again and again."""
 
-    def __init__(self, log: Log, path: Path, told: Callable[[Sequence[Recorded]], None]) -> None:
-        """Open the queue; `told` is called with new events once they are in it."""
+    def __init__(
+        self, log: Log, folder: Path, queues: Sequence[str], told: Callable[[Sequence[Recorded]], None]
+    ) -> None:
+        """Open the view of some queues; `told` is called with new events once they are in it."""
         self._log = log
-        self._store = Store(path, [queue])
+        self._queues = frozenset(queues)
+        self.path = _file(folder, self._queues)
+        self._store = Store(self.path, [queue])
         self._told = told
         self._moved = Condition()
         self._stopped = Event()
@@ -73,11 +80,23 @@ class Follower:
                     self._stopped.wait(PACE)
 
     def _take(self, batch: Sequence[Notification]) -> None:
-        events = [self._log.open(each) for each in batch if each.topic in queue.TOPICS]
+        opened = (self._log.open(each) for each in batch if each.topic in queue.TOPICS)
+        events = [recorded for recorded in opened if queue.concerns(recorded, self._queues)]
         if events:
             self._store.apply(events)
+        elif batch[-1].id > self._store.position + FAR:
+            self._store.apply([self._log.open(batch[-1])])  # so that the next start need not look at all of it again
         with self._moved:
             self.position = batch[-1].id
             self._moved.notify_all()
         if events:
             self._told(events)
+
+
+def _file(folder: Path, queues: frozenset[str]) -> Path:
+    """Name the file of a view, which is of no use for other queues than it was made for."""
+    name = f"queue-{uuid5(NAMESPACE_OID, ','.join(sorted(queues))).hex}.db"
+    for other in folder.glob("queue-*"):
+        if not other.name.startswith(name):
+            other.unlink()
+    return folder / name

@@ -14,6 +14,7 @@ from app.log import Contended, Log, Outcome
 from app.log.log import now
 from domain import job, runner
 from domain.definition import TaskDefinition
+from domain.errors import Missing
 from domain.event import Actor, Command, Context
 from domain.job.commands import RunnerCommand
 from projections.queue import Claim, Place
@@ -22,6 +23,8 @@ logger = logging.getLogger("jobledger.runner")
 
 RETRY = 1.0
 """Seconds until something that the log could not take, on a full disk say, is tried again."""
+NEAR = 4
+"""Events of a job between the scheduling of an attempt and its claim, at most, but for rare exceptions."""
 NOT_STORED = (PersistenceError, Contended, sqlite3.Error, OSError)
 
 
@@ -41,8 +44,13 @@ class Ledger:
 
     def task(self, place: Place) -> tuple[TaskDefinition, int]:
         """Return what an attempt shall run, and the how-manieth attempt at it this is."""
-        (recorded,) = self._log.read(place.job, after=place.version - 1, limit=1)
-        return recorded.event.task, recorded.event.number
+        for start in (max(0, place.version - NEAR), 0):
+            for recorded in self._log.read(place.job, after=start):
+                event = recorded.event
+                if isinstance(event, job.TaskScheduled) and event.attempt == place.attempt:
+                    return event.task, event.number
+        msg = f"job {place.job.hex} never scheduled attempt {place.attempt.hex}"
+        raise Missing(msg)
 
     def claim(self, place: Place, engine: str) -> Claim:
         """Take an attempt, if nobody else was first."""

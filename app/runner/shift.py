@@ -54,8 +54,8 @@ class Shift:
         self._output = Writer(settings.output)
         folder = settings.runner / "attempts"
         self._tools = Tools(engine, Images(engine, self._output), self._output, self._ledger, folder)
-        self._follower = Follower(log, settings.runner / "queue.db", self._told)
-        self._queue: sqlite3.Connection = views.connect(settings.runner / "queue.db")
+        self._follower = Follower(log, settings.runner, settings.queues, self._told)
+        self._queue: sqlite3.Connection = views.connect(self._follower.path)
         self._cursor = 0
         """The place in the log up to which everything that waited was claimed, by this runner or another."""
         self._given = Order.LOOK
@@ -94,8 +94,12 @@ class Shift:
     def _reach(self) -> None:
         if self._engine.is_there.is_set():
             return
+        was_there = self._engine.id
         self._engine.connect()
         self._next_round = 0.0
+        if was_there:
+            logger.info("the Docker Engine at %s answers again", self._engine.address)
+            return
         queues, slots = ", ".join(self._settings.queues), self._settings.runner_slots
         logger.info("takes work from %s, %d at a time, on the Docker Engine at %s", queues, slots, self._engine.address)
 
@@ -197,8 +201,8 @@ class Shift:
         while self._hand.keys() and time.monotonic() < deadline:
             with suppress(Empty):
                 self._orders.get(timeout=CATCHING_UP)
+        self._queue.close()
         self._follower.stop()
         self._output.close()
-        self._queue.close()
         self._ledger.end()
         self._engine.close()

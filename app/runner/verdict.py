@@ -48,9 +48,7 @@ def completed(result: str) -> Verdict:
 
 def failed(failure: Failure) -> Verdict:
     """Say that it ended badly."""
-    return Verdict(
-        job.Fail, {"error": failure.error, "cause": failure.cause, "exit_code": failure.exit_code}
-    )
+    return Verdict(job.Fail, {"error": failure.error, "cause": failure.cause, "exit_code": failure.exit_code})
 
 
 def stopped(exit_code: int | None = None) -> Verdict:

@@ -112,7 +112,7 @@ class Writer:
         buffer = self._buffer(attempt)
         with self._changed:
             buffer.complete()
-        self._store([attempt])
+        self._insist([attempt])
         return Output(length=buffer.length, sha256=buffer.hash.hexdigest())
 
     def forget(self, attempt: str) -> None:
@@ -125,7 +125,7 @@ class Writer:
         buffer = self._buffer(attempt)
         with self._changed:
             buffer.halves = dict.fromkeys(buffer.halves, b"")  # the file will bring them again
-        self._store([attempt])
+        self._insist([attempt])
         return {wanted: kept_length(self._stored_of(attempt, wanted)) for wanted in (STDOUT, STDERR)}
 
     def last(self, attempt: str, size: int) -> bytes:
@@ -169,15 +169,19 @@ class Writer:
                 self._changed.wait_for(lambda: self._dirty() or self._closed)
                 self._changed.wait_for(lambda: self._is_urgent() or self._closed, PERIOD)
                 dirty = self._dirty()
-            try:
-                self._store(dirty)
-            except sqlite3.Error as error:
-                logger.error("output can not be stored, and waits: %s", error)  # noqa: TRY400 - it will be many
-                self._rest()
+            self._insist(dirty)
 
-    def _rest(self) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed, RETRY)
+    def _insist(self, attempts: list[str]) -> None:
+        """Store what is waiting, however long it takes to be possible."""
+        while True:
+            try:
+                return self._store(attempts)
+            except sqlite3.Error as error:
+                if self._closed:
+                    raise
+                logger.error("output can not be stored, and waits: %s", error)  # noqa: TRY400 - the disk's, not ours
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closed, RETRY)
 
     def _dirty(self) -> list[str]:
         return [attempt for attempt, buffer in self._buffers.items() if buffer.size]

@@ -1,0 +1,134 @@
+"""Fetching images: once for all that wait, with words for each, and no longer than someone waits."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import output
+from app.runner import images
+from app.runner.engine import Engine, EngineRefusal
+from app.runner.images import Images
+from app.runner.signals import Cancelled, Signals
+from app.runner.writer import Writer
+from tests.waiting import until
+
+A, B = "a" * 32, "b" * 32
+
+
+class Registry(Engine):
+    """An Engine that says what it is told to, when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__("unix:///nowhere.sock")
+        self.pulls = 0
+        self.words: list[dict[str, Any]] = []
+        self.go_on = threading.Semaphore(0)
+        self.given_up = threading.Event()
+
+    def pull(self, image: str) -> Iterator[dict[str, Any]]:
+        self.pulls += 1
+        try:
+            yield {"status": f"Pulling from {image}"}
+            for words in self.words:
+                self.go_on.acquire()
+                yield words
+        finally:
+            self.given_up.set()
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return Registry()
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[Writer]:
+    opened = Writer(tmp_path / "output.db")
+    yield opened
+    opened.close()
+
+
+class Fetch(threading.Thread):
+    """An attempt that waits for an image."""
+
+    def __init__(self, fetching: Images, attempt: str) -> None:
+        super().__init__()
+        self.signals = Signals()
+        self.error: Exception | None = None
+        self._fetching = fetching
+        self._attempt = attempt
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._fetching.fetch("alpine:3.18", self._attempt, self.signals)
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            self.error = error
+
+    def ends(self) -> None:
+        self.join(10)
+        assert not self.is_alive()
+
+
+def words(percent: int) -> dict[str, Any]:
+    return {"status": "Downloading", "id": "layer", "progressDetail": {"current": percent, "total": 100}}
+
+
+def said(writer: Writer, path: Path, attempt: str) -> list[str]:
+    writer.finish(attempt)
+    return b"".join(output.whole(path / "output.db", [attempt])).decode().splitlines()
+
+
+def test_an_image_is_fetched_once_for_all_and_each_hears_of_it(
+    registry: Registry, writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "PACE", 0.0)
+    registry.words = [words(45), words(45), {"status": "Pull complete", "id": "layer"}]
+    fetching = Images(registry, writer)
+    first = Fetch(fetching, A)
+    until(lambda: registry.pulls == 1)
+    second = Fetch(fetching, B)
+    until(lambda: len(fetching._pulls["alpine:3.18"].waiting) == 2)
+    registry.go_on.release(3)
+    first.ends()
+    second.ends()
+    assert (first.error, second.error, registry.pulls) == (None, None, 1)
+    story = ["pulling alpine:3.18", "pulling alpine:3.18: downloading 45 %", "pulled alpine:3.18"]
+    assert said(writer, tmp_path, A) == said(writer, tmp_path, B) == story
+
+
+def test_what_the_registry_says_is_told_to_all(registry: Registry, writer: Writer) -> None:
+    registry.words = [{"error": "manifest unknown"}]
+    fetching = Images(registry, writer)
+    waiting = [Fetch(fetching, A)]
+    until(lambda: registry.pulls == 1)
+    waiting.append(Fetch(fetching, B))
+    until(lambda: len(fetching._pulls["alpine:3.18"].waiting) == 2)
+    registry.go_on.release()
+    for fetch in waiting:
+        fetch.ends()
+        assert isinstance(fetch.error, EngineRefusal)
+        assert str(fetch.error) == "manifest unknown"
+
+
+def test_nobody_waits_for_an_image_after_a_cancel_and_it_is_fetched_no_further(
+    registry: Registry, writer: Writer
+) -> None:
+    registry.words = [words(1), words(2)]
+    fetching = Images(registry, writer)
+    fetch = Fetch(fetching, A)
+    until(lambda: registry.pulls == 1)
+    fetch.signals.cancel(7)
+    fetch.ends()
+    assert isinstance(fetch.error, Cancelled)
+    registry.go_on.release()
+    assert registry.given_up.wait(10)
+    again = Fetch(fetching, B)
+    registry.go_on.release(2)
+    again.ends()
+    assert (again.error, registry.pulls) == (None, 2)

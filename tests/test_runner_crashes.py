@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from app.log.log import now
 from app.output import STDOUT
 from app.runner import container, spec
+from app.runner import engine as engine_module
 from app.runner.engine import Engine
 from app.runner.exchange import Exchange
 from app.runner.ledger import Ledger
@@ -23,12 +25,13 @@ from domain import job
 from domain.definition import TaskDefinition
 from domain.job import JobStatus, TaskFailed, TaskLost, TaskStopped
 from projections.queue import Claim, Place
+from scripts import private_engine
 from tests.engine_proxy import Proxy
 from tests.site import Site, task
 from tests.waiting import until
 
-HELLO = task("echo hello; sleep 0.3; echo world")
-WORDS = b"hello\nworld\n"
+HELLO = task("echo hello; sleep 0.3; printf world")
+WORDS = b"hello\nworld"
 
 
 @pytest.fixture
@@ -147,7 +150,7 @@ def test_w8_a_running_container_is_adopted(site: Site, *, told: bool) -> None:
 
 
 def test_w9_an_exited_container_is_recorded(site: Site) -> None:
-    former = Former(site, task("echo hello; echo world; printf 42 > $TORK_OUTPUT"))
+    former = Former(site, task("echo hello; printf world; printf 42 > $TORK_OUTPUT"))
     former.claim()
     created = former.create()
     former.intend(created)
@@ -308,6 +311,37 @@ def test_a_start_that_was_never_heard_is_given_up_for_a_new_attempt(
     assert (len(site.attempts(former.job)), runs(site, former.job)) == (2, 1)
 
 
+def test_an_engine_that_hangs_is_asked_again(
+    site: Site, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(engine_module, "DEADLINE", 1)
+    caplog.set_level("INFO")
+    former = Former(site)
+    proxy.fail("/containers/create", "hang")
+    with proxy.open(), site.running(proxy.address):
+        assert site.ends(former.job) is JobStatus.COMPLETED
+    assert "answers again" in caplog.text
+    assert runs(site, former.job) == 1
+
+
+def test_w11_an_engine_that_dies_with_its_containers_tells_of_it_when_it_is_back(site: Site) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="jobledger-", dir="/var/tmp"))
+    try:
+        with site.running(private_engine.own(folder)):
+            job_id = site.submit(task("echo hello; sleep 60"))
+            until(lambda: site.printed(job_id) == b"hello\n")
+            private_engine._end(folder)
+            late = site.submit(HELLO)
+            assert site.state(job_id).status is JobStatus.RUNNING
+            private_engine.own(folder)
+            assert site.ends(job_id) is JobStatus.FAILED
+            assert site.ends(late) is JobStatus.COMPLETED
+    finally:
+        private_engine.stop(folder)
+    assert site.printed(job_id) == b"hello\n"
+    assert "(the Docker Engine was away meanwhile): hello" in site.last(job_id, TaskFailed).error
+
+
 def test_w11_output_and_outcome_survive_broken_connections(site: Site, proxy: Proxy) -> None:
     former = Former(site, task("for i in $(seq 30); do echo $i; sleep 0.05; done; printf end"))
     with proxy.open(), site.running(proxy.address):
@@ -333,7 +367,7 @@ def test_without_an_engine_jobs_wait_until_one_comes(
 
 
 def test_a_runner_that_is_killed_leaves_nothing_undone(site: Site) -> None:
-    jobs = [site.submit(task("echo hello; sleep 1; echo world"), task("true")) for _ in range(4)]
+    jobs = [site.submit(task("echo hello; sleep 1; printf world"), task("true")) for _ in range(4)]
     with site.process() as process:
         for job_id in jobs[:2]:
             site.happens(job_id, "TaskStarted")
@@ -361,7 +395,7 @@ def test_a_signal_ends_a_runner_when_its_work_is_done(site: Site) -> None:
 
 
 def test_a_second_signal_leaves_containers_to_the_next_start(site: Site) -> None:
-    job_id = site.submit(task("echo hello; sleep 2; echo world"))
+    job_id = site.submit(task("echo hello; sleep 2; printf world"))
     with site.process() as process:
         site.happens(job_id, "TaskStarted")
         process.send_signal(signal.SIGTERM)

@@ -73,7 +73,10 @@ def test_how_much_is_kept_does_not_depend_on_how_it_is_cut(pieces: list[bytes]) 
 
 def test_what_was_seen_is_left_out_of_each_stream_by_itself() -> None:
     kept = [(STDOUT, b"abc"), (STDERR, b"xy"), (STDOUT, b"def"), (STDERR, b"z")]
-    assert list(unseen(kept, {STDOUT: 4, STDERR: 2})) == [(STDOUT, b"ef"), (STDERR, b"z")]
+    seen = {STDOUT: 4, STDERR: 2}
+    assert list(unseen(kept, seen)) == [(STDOUT, b"ef"), (STDERR, b"z")]
+    assert seen == {STDOUT: 6, STDERR: 3}
+    assert list(unseen(kept, seen)) == []
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from threading import Thread
+from uuid import UUID
 
 from app.runner import spec
 from app.runner.container import OwnContainer
@@ -49,9 +50,9 @@ class Attempt:
         """Go on, in a thread of its own, with what was claimed before a crash."""
         self._go(lambda: self._resume(claim))
 
-    def sweep(self) -> None:
-        """Remove what is left of it, in a thread of its own, if it is over."""
-        self._go(self._sweep)
+    def sweep(self, strange: set[UUID]) -> None:
+        """Remove what is left of it, in a thread of its own, if it is over; else say once that it is strange."""
+        self._go(lambda: self._sweep(strange))
 
     def _go(self, work: Callable[[], None]) -> None:
         Thread(target=self._run, args=(work,), name=f"attempt {self._key}", daemon=True).start()
@@ -73,7 +74,7 @@ class Attempt:
         try:
             adopted = ledger.report(self.place, job.Adopt, ledger.position)
         except Refused:
-            self._sweep()
+            self._sweep(set())
             return
         status = adopted.state.attempts[self.place.attempt].status
         logger.info("attempt %s is taken up again: it was %s", self._key, status)
@@ -86,13 +87,14 @@ class Attempt:
         self._record(course.run(status), claim)
         self._clean(course.container)
 
-    def _sweep(self) -> None:
+    def _sweep(self, strange: set[UUID]) -> None:
         ledger = self._tools.ledger
         attempt = ledger.state(self.place.job).attempts.get(self.place.attempt)
-        if attempt is None or not attempt.stopped or attempt.runner != ledger.runner:
+        if attempt is not None and attempt.stopped and attempt.runner == ledger.runner:
+            self._clean(OwnContainer(self._tools.engine, ledger.log_id, self.place, self.signals))
+        elif self.place.attempt not in strange:
+            strange.add(self.place.attempt)
             logger.warning("what is left of attempt %s stays: the log does not say that it is over", self._key)
-            return
-        self._clean(OwnContainer(self._tools.engine, ledger.log_id, self.place, self.signals))
 
     def _record(self, verdict: Verdict, claim: Claim) -> None:
         facts = dict(verdict.facts)

@@ -75,6 +75,8 @@ class Course:
         self._signals.check()
         self._intend(container)
         self._signals.check()
+        if container.was_started:  # by another's hand: to start it again would be to run it twice
+            return self._follow(container.id, container.began)
         attached = self.container.start()
         return self._follow(container.id, now(), attached)
 
@@ -159,17 +161,18 @@ class Course:
             msg = "outcome unknown: its container is gone"
             raise Failure(msg, "unknown")
         if watch.exit_code:
-            raise self._exited(watch.exit_code)
+            raise self._exited(watch.exit_code, engine_was_away=watch.engine_was_away)
         try:
             return completed(self._exchange.result())
         except BadResult as error:
             raise Failure(str(error), "result", watch.exit_code) from None
 
-    def _exited(self, exit_code: int) -> Failure:
+    def _exited(self, exit_code: int, *, engine_was_away: bool) -> Failure:
         self._tools.output.finish(self._key)
         container = self.container.look()
         oom_killed = container is not None and container.oom_killed
-        return exited(exit_code, self._tools.output.last(self._key, TAIL), oom_killed=oom_killed)
+        last = self._tools.output.last(self._key, TAIL)
+        return exited(exit_code, last, oom_killed=oom_killed, engine_was_away=engine_was_away)
 
     def _timeout(self, exit_code: int | None = None) -> Failure:
         return Failure(f"timed out after {self._task.timeout}", "timeout", exit_code)

@@ -27,12 +27,13 @@ def kept_length(printed: Iterable[bytes]) -> int:
 
 
 def unseen(kept: Iterable[tuple[int, bytes]], seen: dict[int, int]) -> Iterator[tuple[int, bytes]]:
-    """Leave out, of what the Engine kept, so many bytes at the beginning of each stream."""
-    seen = dict(seen)
+    """Leave out, of what the Engine kept, so many bytes at the beginning of each stream; count in what is not."""
+    left = dict(seen)
     for stream, data in kept:
-        skipped = min(seen.get(stream, 0), len(data))
-        seen[stream] = seen.get(stream, 0) - skipped
+        skipped = min(left.get(stream, 0), len(data))
+        left[stream] = left.get(stream, 0) - skipped
         if skipped < len(data):
+            seen[stream] = seen.get(stream, 0) + len(data) - skipped
             yield stream, data[skipped:]
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from app.log import Log
 from app.runner import spec
 from app.runner.attempt import Attempt
-from app.runner.engine import Engine, EngineAway, Found
+from app.runner.engine import Engine, EngineAway, EngineRefusal, Found
 from app.runner.exchange import Exchange
 from app.runner.follower import Follower
 from app.runner.hand import Hand
@@ -58,6 +58,8 @@ class Shift:
         self._queue: sqlite3.Connection = views.connect(self._follower.path)
         self._cursor = 0
         """The place in the log up to which everything that waited was claimed, by this runner or another."""
+        self._strange: set[UUID] = set()
+        """The attempts of which containers are left that are not ours to remove."""
         self._given = Order.LOOK
         self._pause = 0.0
         self._next_try = self._next_round = 0.0
@@ -84,7 +86,7 @@ class Shift:
             self._reach()
             self._look_around()
             self._claim()
-        except EngineAway as error:
+        except (EngineAway, EngineRefusal) as error:
             self._wait(f"no Docker Engine at {self._engine.address}: waiting; jobs stay PENDING ({error})")
         except NOT_STORED as error:
             self._wait(f"the log can not be written: waiting ({error})")
@@ -150,7 +152,7 @@ class Shift:
             if place is not None and place.attempt not in known:
                 attempt = Attempt(place, self._tools)
                 self._hand.take(attempt)
-                attempt.sweep()
+                attempt.sweep(self._strange)
         for folder in self._tools.folder.glob("*"):
             if folder.name not in {attempt.hex for attempt in known}:
                 Exchange(folder).remove()

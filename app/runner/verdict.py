@@ -61,9 +61,11 @@ def lost(reason: NeverRan) -> Verdict:
     return Verdict(job.Lose, {"reason": str(reason)})
 
 
-def exited(exit_code: int, output: bytes, *, oom_killed: bool) -> Failure:
+def exited(exit_code: int, output: bytes, *, oom_killed: bool, engine_was_away: bool = False) -> Failure:
     """Say how a program failed, and its last words."""
     what = f"out of memory: exit code {exit_code}" if oom_killed else f"exit code {exit_code}"
+    if engine_was_away:
+        what += " (the Docker Engine was away meanwhile)"
     text = output.decode(errors="replace").lstrip("\N{REPLACEMENT CHARACTER}")  # half a character, where it was cut
     lines = "\n".join(text.rstrip().split("\n")[-LINES:])
     return Failure(f"{what}: {lines}" if lines else what, "oom" if oom_killed else "exit", exit_code)

@@ -38,6 +38,9 @@ class Watch(Thread):
         self.ended = False
         self.exit_code: int | None = None
         """None if the container vanished before it could be asked."""
+        self.engine_was_away = False
+        self._seen: dict[int, int] | None = None
+        """How much of the Engine's file is stored, of each stream, once it is needed."""
         self.error: Exception | None = None
         """What is wrong with the watch itself."""
 
@@ -55,24 +58,30 @@ class Watch(Thread):
 
     def _is_over(self) -> bool:
         """Follow the output to its end, as far as it can be, and ask for the container's."""
-        patience = PATIENCE if self.attached is None else MOMENT
         try:
-            self._follow()
-            self.exit_code = self._engine.wait(self._container, patience)
+            exit_code = self._catch_up() if self.attached is None else self._receive(self.attached)
         except EngineAway:
+            self.engine_was_away = True
             return False
-        return self.exit_code is not None
+        self.exit_code = exit_code
+        return exit_code is not None
 
-    def _follow(self) -> None:
-        if self.attached is None:
-            self._catch_up()
-            return
-        with closing(self.attached) as attached:
-            self.attached = None
+    def _receive(self, attached: Received) -> int | None:
+        self.attached = None
+        with closing(attached):
             self._store(self._engine.read(attached))
+        return self._engine.wait(self._container, MOMENT)
 
-    def _catch_up(self) -> None:
-        seen = self._writer.resume(self._attempt)
+    def _catch_up(self) -> int | None:
+        if self._seen is None:
+            self._seen = self._writer.resume(self._attempt)
+        self._read_file(self._seen)
+        exit_code = self._engine.wait(self._container, PATIENCE)
+        if exit_code is not None:
+            self._read_file(self._seen)  # whoever follows the file may be let go before its last word
+        return exit_code
+
+    def _read_file(self, seen: dict[int, int]) -> None:
         try:
             self._store(unseen(self._engine.logs(self._container), seen))
         except Gone:

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import signal
 import socket
-from contextlib import closing
-from typing import TYPE_CHECKING
+import sys
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
 
+from app.lock import Held, locked
 from app.log import Log
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from app.settings import Settings
 
 BACKLOG = 2_048
-STOP_WITHIN = 5
-"""Seconds that open requests have at the end."""
+SERVER: dict[str, Any] = {
+    "loop": "uvloop",
+    "lifespan": "off",
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+    "timeout_graceful_shutdown": 5,  # seconds that open requests have at the end
+}
 
 
-class CannotListen(Exception):
-    """The address of the API is not to be had."""
+class CannotServe(Exception):
+    """The address of the API, or its data folder, is not to be had."""
 
 
 def serve(settings: Settings) -> None:
@@ -25,20 +37,18 @@ def serve(settings: Settings) -> None:
     import uvicorn  # noqa: PLC0415 - a runner needs no web server, and starts sooner without
 
     from app.api.application import application  # noqa: PLC0415 - as above
+    from app.api.protocol import PatientProtocol  # noqa: PLC0415 - as above
     from app.views import Views  # noqa: PLC0415 - as above
 
     settings.prepare()
-    with _listen(settings.host, settings.port) as listener, _open(settings) as log, Views(log, settings.views) as views:
-        config = uvicorn.Config(
-            application(log, views, settings.output),
-            loop="uvloop",
-            http="httptools",
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            timeout_graceful_shutdown=STOP_WITHIN,
-        )
+    with (
+        _listen(settings.host, settings.port) as listener,
+        _alone(settings.data),
+        _open(settings) as log,
+        Views(log, settings.views) as views,
+    ):
+        config = uvicorn.Config(application(log, views, settings.output), http=PatientProtocol, **SERVER)
+        _ends_in_order()
         uvicorn.Server(config).run(sockets=[listener])
 
 
@@ -55,9 +65,26 @@ def _open(settings: Settings) -> closing[Log]:
     return closing(Log(settings.log))
 
 
+def _ends_in_order() -> None:
+    """Leave the API's `with` blocks when uvicorn, after its own end, raises again the signal that it was ended by."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit())
+
+
+@contextmanager
+def _alone(data: Path) -> Iterator[None]:
+    """See that no other API writes the same read models."""
+    try:
+        with locked(data / "serve.lock"):
+            yield
+    except Held as error:
+        message = f"an API is at work on {data} already (process {error.holder}): choose another folder with --data"
+        raise CannotServe(message) from None
+
+
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise CannotListen(f"can not listen on {host}:{port}: {error.strerror or error}") from error
+        raise CannotServe(f"can not listen on {host}:{port}: {error.strerror or error}") from error

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from app.lock import Held, locked
 from app.log import Log
 from projections import rebuild, views
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from app.settings import Settings
-    from domain.event import Recorded
     from projections.store import Store
-
-BATCH = 5_000
-"""Events in one transaction: the more, the fewer pages are written twice."""
 
 
 class Busy(Exception):
@@ -71,23 +67,14 @@ def _prove(log: Log, live: Path, new: Store, progress: Callable[[int], None]) ->
 
 
 def _build(log: Log, store: Store, progress: Callable[[int], None], stop: int | None) -> None:
-    for position in rebuild.build(store, _batches(log, store.position, stop)):
+    for position in rebuild.build(store, log.batches(store.position, stop)):
         progress(position)
-
-
-def _batches(log: Log, position: int, stop: int | None) -> Iterator[Sequence[Recorded]]:
-    """Yield the events from after a position to another one, or to the end of the log as it is then."""
-    while batch := log.recorder.select_notifications(position, BATCH, stop, inclusive_of_start=False):
-        yield [log.open(notification) for notification in batch]
-        position = batch[-1].id
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "rebuild.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy(f"another rebuild is at work in {folder}") from None
-        yield
+    try:
+        with locked(folder / "rebuild.lock"):
+            yield
+    except Held as error:
+        raise Busy(f"another rebuild is at work in {folder} (process {error.holder})") from None

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import sqlite3
 import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from projections import views
@@ -48,7 +47,7 @@ class Views:
         self._local = threading.local()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="views", daemon=True)
-        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._waiting: dict[asyncio.Future[None], int] = {}
         self._subscription: SQLiteSubscription | None = None
         self._counts: dict[str, int] = {}
         self._counts_at = 0
@@ -101,10 +100,17 @@ class Views:
         if self.position >= position:
             return
         future = asyncio.get_running_loop().create_future()
-        self._waiting.append((position, future))
+        self._waiting[future] = position
+        try:
+            await self._reached(position, future)
+        finally:
+            del self._waiting[future]
+
+    async def _reached(self, position: int, future: asyncio.Future[None]) -> None:
         if self._subscription is not None:
             self._subscription.hurry()
-        self._wake_readers()  # the views may have come there between the look and the wait
+        if self.position >= position:  # between the first look and the wait
+            return
         try:
             async with asyncio.timeout(PATIENCE):
                 await future
@@ -131,36 +137,37 @@ class Views:
 
     def _follow(self) -> None:
         """Apply events until stopped or until another file has taken over."""
+        self._store.refresh()
         with self._log.subscribe(self._store.position) as self._subscription:
             for batch in self._subscription.batches(idle=LOOK, linger=LINGER):
                 if batch:
                     self._apply(batch)
                 self.failure = ""
-                if self._stopped.is_set() or self._swapped():
+                if self._stopped.is_set() or self._has_changed_over():
                     return
 
     def _apply(self, batch: Sequence[Notification]) -> None:
         self._store.apply([self._log.open(notification) for notification in batch])
-        if self._waiting:
-            self._wake_readers()
+        for future, position in tuple(self._waiting.items()):
+            if position <= self.position:
+                future.get_loop().call_soon_threadsafe(_finish, future)
 
-    def _swapped(self) -> bool:
+    def _has_changed_over(self) -> bool:
+        """Take the file in use, when it is another than before; begin a new one, when someone has deleted it."""
         path = views.prepare(self._folder)
-        if path == self._store.path:
+        if path == self._store.path and path.exists():
             return False
-        logger.info("reading from %s from now on", path.name)
-        old, self._store = self._store, views.open_store(path)
+        if not path.exists():
+            path = views.following(self._folder)
+        new = views.open_store(path)
+        for batch in self._log.batches(new.position, self.position):  # what could be read goes on to be read
+            new.apply(batch)
+        views.publish(self._folder, path)
+        old, self._store = self._store, new
         old.close()
         views.sweep(self._folder)
+        logger.info("reading from %s from now on", path.name)
         return True
-
-    def _wake_readers(self) -> None:
-        """Let those go on whose position is reached; called by the follower and by readers."""
-        reached = [entry for entry in tuple(self._waiting) if entry[0] <= self.position]
-        for entry in reached:
-            with suppress(ValueError):  # the other thread has taken it
-                self._waiting.remove(entry)
-                entry[1].get_loop().call_soon_threadsafe(_finish, entry[1])
 
 
 def _finish(future: asyncio.Future[None]) -> None:

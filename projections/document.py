@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from projections.search import COLUMNS, summary_of
@@ -23,12 +25,23 @@ EXISTS = "SELECT 1 FROM jobs WHERE id = ?"
 
 def find(connection: sqlite3.Connection, job: str) -> bytes | None:
     """Return the job's document, or None when there is no such job."""
-    row = connection.execute(JOB, [job]).fetchone()
+    with _moment(connection):
+        row = connection.execute(JOB, [job]).fetchone()
+        attempts = b",".join(_attempt(each) for each in connection.execute(ATTEMPTS, [job]))
     if row is None:
         return None
-    attempts = b",".join(_attempt(each) for each in connection.execute(ATTEMPTS, [job]))
     tasks = row[-1].encode()
     return joined(encode(summary_of(row)), b'{"tasks":' + tasks + b',"execution":[' + attempts + b"]}")
+
+
+@contextmanager
+def _moment(connection: sqlite3.Connection) -> Iterator[None]:
+    """See the same moment in all reads."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("COMMIT")
 
 
 def exists(connection: sqlite3.Connection, job: str) -> bool:

@@ -54,7 +54,7 @@ class Snapshot:
 
     def __init__(self, path: Path) -> None:
         """Hold the moment."""
-        self._connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+        self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         self._connection.execute(WORDS)
         self._connection.execute("BEGIN")
         row = self._connection.execute(POSITION).fetchone()

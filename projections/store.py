@@ -45,8 +45,13 @@ class Store:
         self._datastore = SQLiteDatastore(str(path), pool_size=1, max_overflow=0)
         self._tracking = SQLiteTrackingRecorder(self._datastore)
         self._prepare()
-        self.position = self._tracking.max_tracking_id(LOG) or 0
+        self.position = 0
         """The last event that is in the rows."""
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look in the file how far it is, which another writer may have moved."""
+        self.position = self._tracking.max_tracking_id(LOG) or 0
 
     def apply(self, batch: Sequence[Recorded]) -> None:
         """Bring the rows up to the last event of the batch: all of it or nothing."""

@@ -8,6 +8,7 @@ write-ahead log has a name of its own and would be taken for the new file's.)
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 MODELS: Sequence[ReadModel] = (jobs, details)
 CURRENT = "current"
+NAME = re.compile(r"views-([0-9]+)\.db")
 
 
 def prepare(folder: Path) -> Path:
@@ -39,7 +41,9 @@ def current(folder: Path) -> Path:
 
 def following(folder: Path) -> Path:
     """Return the name of a file that is not there yet, for a new generation of the read models."""
-    return folder / f"views-{max(map(_number, folder.glob('views-*.db')), default=0) + 1}.db"
+    link = folder / CURRENT
+    taken = [*_files(folder), *([current(folder)] if link.is_symlink() else [])]
+    return folder / f"views-{max(map(_number, taken), default=0) + 1}.db"
 
 
 def publish(folder: Path, path: Path) -> None:
@@ -53,13 +57,19 @@ def publish(folder: Path, path: Path) -> None:
 def sweep(folder: Path) -> None:
     """Remove the files before the one in use; for the process that writes them, when it has changed over."""
     live = current(folder)
-    for old in folder.glob("views-*.db*"):
+    for old in _files(folder):
         if _number(old) < _number(live):
-            old.unlink(missing_ok=True)
+            for path in folder.glob(f"{old.name}*"):
+                path.unlink(missing_ok=True)
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("views-*.db") if NAME.fullmatch(path.name)]
 
 
 def _number(path: Path) -> int:
-    return int(path.name.partition(".")[0].removeprefix("views-"))
+    found = NAME.fullmatch(path.name)
+    return int(found[1]) if found else 0
 
 
 def open_store(path: Path) -> Store:
@@ -69,6 +79,8 @@ def open_store(path: Path) -> Store:
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open a file of read models for reading only."""
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, check_same_thread=False, isolation_level=None)
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False, isolation_level=None
+    )
     connection.execute("PRAGMA query_only = 1")
     return connection

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import shutil
 import sqlite3
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -13,10 +16,11 @@ from uuid import UUID, uuid4
 import jsonschema
 import pytest
 
+from app import rebuild
 from app.log import Log
-from domain import job
+from domain import job, runner
 from tests.controls import CLIENT, ENGINE, NOON, PRINTED, RUNNER
-from tests.server import Answer, Api, running
+from tests.server import ROOT, Answer, Api, free_port, running
 
 SAMPLE = """
 name: sample job
@@ -324,3 +328,60 @@ def sleep_until(holds: Any) -> None:
     while not holds():
         assert monotonic() < deadline
         sleep(0.05)
+
+
+def test_the_events_of_a_runner_are_no_job(api: Api, log: Log) -> None:
+    log.execute(runner, RUNNER, runner.Start(at=NOON, name="here"), CLIENT)
+    assert api.get(f"/jobs/{RUNNER.hex}/events").status == 404
+
+
+def test_a_second_api_on_the_same_data_is_refused_in_words(tmp_path: Path) -> None:
+    with running(tmp_path):
+        command = [sys.executable, "-m", "app", "serve", "--data", str(tmp_path), "--port", str(free_port())]
+        second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
+    assert second.returncode == 2
+    assert "is at work on" in second.stderr
+
+
+def test_a_data_folder_may_have_any_name(tmp_path: Path) -> None:
+    with running(tmp_path / "a #1? 100%41 é") as api:
+        assert submitted(api) in api.get("/jobs").body.decode()
+
+
+def test_an_api_that_is_ended_leaves_its_files_in_order(tmp_path: Path) -> None:
+    with running(tmp_path) as api:
+        submitted(api)
+    assert not list(tmp_path.rglob("*-wal"))
+
+
+def test_read_models_that_are_deleted_under_a_running_service_come_back(tmp_path: Path) -> None:
+    with running(tmp_path) as api:
+        ids = [submitted(api) for _ in range(20)]
+        shutil.rmtree(tmp_path / "views")
+        sleep_until(lambda: list((tmp_path / "views").glob("views-*.db")))
+        sleep_until(lambda: api.get("/jobs?q=sample").status == 200)
+        ids.append(submitted(api))
+        assert api.get("/jobs?q=sample").json["totalItems"] == len(ids)
+        assert all(api.get(f"/jobs/{each}").status == 200 for each in ids)
+
+
+def test_no_accepted_job_is_missed_while_rebuilt_read_models_are_swapped_in(tmp_path: Path) -> None:
+    with running(tmp_path) as api:
+        over = threading.Event()
+        missed: list[str] = []
+
+        def submit_and_look() -> None:
+            while not over.is_set():
+                job_id = submitted(api)
+                if api.get(f"/jobs/{job_id}").status != 200:
+                    missed.append(job_id)
+
+        clients = [threading.Thread(target=submit_and_look) for _ in range(4)]
+        for client in clients:
+            client.start()
+        proofs = [rebuild.run(api.settings, lambda _: None, verify=True) for _ in range(5)]
+        over.set()
+        for client in clients:
+            client.join()
+        assert missed == []
+        assert all(proofs)

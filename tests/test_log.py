@@ -73,7 +73,15 @@ def test_what_is_refused_stores_nothing(log: Log) -> None:
     assert log.acknowledged == 2
 
 
-@pytest.mark.parametrize("change", ["UPDATE stored_events SET state = ''", "DELETE FROM stored_events"])
+CHANGES = [
+    "UPDATE stored_events SET state = ''",
+    "DELETE FROM stored_events",
+    "INSERT OR REPLACE INTO stored_events SELECT originator_id, originator_version, 'Forged', state FROM stored_events",
+    "INSERT OR REPLACE INTO stored_events (rowid, originator_id, originator_version) VALUES (1, 'other', 1)",
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_history_can_not_be_changed(log: Log, tmp_path: Path, change: str) -> None:
     submit(log)
     with sqlite3.connect(tmp_path / "log.db") as other, pytest.raises(sqlite3.IntegrityError, match="append-only"):
@@ -270,6 +278,13 @@ def test_an_idle_follower_costs_next_to_nothing(log: Log) -> None:
         began, used = monotonic(), process_time()
         next(chain(subscription.batches(idle=0.5)))
         assert (process_time() - used) / (monotonic() - began) <= 0.05
+
+
+def test_several_processes_may_open_a_new_log_at_once(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as processes:
+        logs = list(processes.map(lambda _: Log(tmp_path / "log.db"), range(8)))
+    for each in logs:
+        each.close()
 
 
 def test_a_stray_variable_of_the_shell_does_not_redirect_the_log(

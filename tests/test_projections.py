@@ -214,6 +214,8 @@ def names(reader: sqlite3.Connection, query: str) -> list[str]:
         ("report cancelled", []),
         ("pending", ["report", "Nightly Backups"]),
         ("pending backup", ["Nightly Backups"]),
+        ("(pending) 'backup'", ["Nightly Backups"]),
+        ('"cancelled"', ["c++ build"]),
         ("tag:prod", ["report", "Nightly Backups"]),
         ("tag:pro", []),
         ("tags:ci,db", ["c++ build", "Nightly Backups"]),
@@ -314,3 +316,17 @@ def test_a_file_takes_the_place_of_another_in_one_step(tmp_path: Path) -> None:
     assert views.current(tmp_path) == views.prepare(tmp_path) == second
     views.sweep(tmp_path)
     assert [path.name for path in tmp_path.glob("*.db")] == ["views-2.db"]
+
+
+def test_a_rebuild_never_writes_into_the_file_in_use_even_if_that_was_deleted(tmp_path: Path) -> None:
+    live = views.prepare(tmp_path)
+    assert not live.exists()
+    assert views.following(tmp_path).name == "views-2.db"
+
+
+def test_files_of_other_names_are_left_alone(tmp_path: Path) -> None:
+    views.open_store(views.prepare(tmp_path)).close()
+    (tmp_path / "views-copy.db").touch()
+    views.sweep(tmp_path)
+    assert (tmp_path / "views-copy.db").exists()
+    assert views.following(tmp_path).name == "views-2.db"

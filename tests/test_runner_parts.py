@@ -12,17 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.lock import Held, locked
 from app.output import STDERR, STDOUT
 from app.runner import images, spec
 from app.runner.exchange import LARGEST_RESULT, BadResult, Exchange
 from app.runner.frames import frames
 from app.runner.kept import LONGEST, kept_length, unseen
-from app.runner.lock import locked
 from app.runner.signals import Cancelled, Left, Signals, TimedOut
 from app.runner.spec import Identity
 from app.runner.verdict import LINES, exited
 from domain.definition import TaskDefinition
-from domain.errors import Refused
 from projections.queue import Claim, Place
 from tests import controls as c
 
@@ -221,12 +220,26 @@ def test_progress_is_told_in_few_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     assert progress.line({"status": "Waiting", "id": "y"}) == ""
 
 
-def test_a_name_is_one_runners(tmp_path: Path) -> None:
+def test_a_lock_is_one_processs_and_says_whose(tmp_path: Path) -> None:
     with (
-        locked(tmp_path / "lock", "host"),
-        pytest.raises(Refused, match=f"process {os.getpid()}"),
-        locked(tmp_path / "lock", "host"),
+        locked(tmp_path / "lock"),
+        pytest.raises(Held, match=f"process {os.getpid()}"),
+        locked(tmp_path / "lock", patience=0),
     ):
         pass
-    with locked(tmp_path / "lock", "host"):
+    with locked(tmp_path / "lock", patience=0):
         assert threading.current_thread().is_alive()
+
+
+def test_a_lock_waits_a_moment_for_a_holder_that_is_just_ending(tmp_path: Path) -> None:
+    entered = threading.Event()
+
+    def hold() -> None:
+        with locked(tmp_path / "lock"):
+            entered.set()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    entered.wait(5)
+    with locked(tmp_path / "lock"):
+        holder.join()

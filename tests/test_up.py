@@ -17,9 +17,9 @@ import docker
 import pytest
 import urllib3
 
+from app.settings import Settings
 from scripts.containers import family
 from tests.server import ROOT, Api, free_port
-from app.settings import Settings
 
 JOB = """
 name: two steps
@@ -47,9 +47,20 @@ class Up:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "app", "up", "--data", str(self.data), "--port", str(self.port), "--slots", "4"]
+        command = [
+            sys.executable,
+            "-m",
+            "app",
+            "up",
+            "--data",
+            str(self.data),
+            "--port",
+            str(self.port),
+            "--slots",
+            "4",
+        ]
         self._process = subprocess.Popen(command, env=self._environment, cwd=ROOT)
-        wait_until(lambda: self.answers())
+        wait_until(self.answers)
 
     def answers(self) -> bool:
         with contextlib.suppress(urllib3.exceptions.HTTPError):
@@ -145,7 +156,9 @@ def test_killed_at_any_moment_it_loses_no_job_runs_none_twice_and_leaves_nothing
 
 def test_a_cancelled_job_has_no_container_two_seconds_later(up: Up, docker_client: docker.DockerClient) -> None:
     up.start()
-    stubborn = "name: n\ntasks: [{name: t, image: 'busybox:stable', run: 'trap \"\" TERM; while true; do sleep 1; done'}]"
+    stubborn = (
+        "name: n\ntasks: [{name: t, image: 'busybox:stable', run: 'trap \"\" TERM; while true; do sleep 1; done'}]"
+    )
     job_id = up.api.submit(stubborn).json["id"]
     wait_until(lambda: states(up, [job_id])["RUNNING"])
     assert up.api.put(f"/jobs/{job_id}/cancel").status == 200

@@ -13,6 +13,7 @@ from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.static_files import create_static_files_router
 
 from app import __version__
+from app.api.body import Bodies
 from app.api.errors import HANDLERS
 from app.api.health import Health, show_health
 from app.api.history import job_events
@@ -51,13 +52,14 @@ ASSETS = "/assets"
 
 def application(log: Log, views: Views, output: Path) -> Litestar:
     """Put the API together over a log, its views and the output of tasks."""
-    health = Health(log, views)
+    health, bodies = Health(log, views), Bodies()
     printed = OutputFile(output)
     return Litestar(
         [*ROUTES, create_static_files_router(ASSETS, [_swagger_ui()], include_in_schema=False)],
         dependencies={
             "log": Provide(lambda: log, sync_to_thread=False),
             "views": Provide(lambda: views, sync_to_thread=False),
+            "bodies": Provide(lambda: bodies, sync_to_thread=False),
             "health": Provide(lambda: health, sync_to_thread=False),
             "printed": Provide(lambda: printed, sync_to_thread=False),
         },

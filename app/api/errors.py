@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger("jobledger.api")
 
 PROBLEM = "application/problem+json"
-RETRY_AFTER = {"Retry-After": "1"}
+HEADERS = {
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"},
+    HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: {"Connection": "close"},
+}
+"""When to come again; and that the rest of a body is not read."""
 
 
 class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -60,7 +66,7 @@ def answer(
         errors=tuple(errors),
         request_id=request.headers.get("x-request-id", ""),
     )
-    headers = RETRY_AFTER if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    headers = HEADERS.get(HTTPStatus(status), {})
     return Response(msgspec.json.encode(document), status_code=status, media_type=PROBLEM, headers=headers)
 
 
@@ -109,6 +115,7 @@ HANDLERS: ExceptionHandlersMap = {
     Contended: unavailable,
     Behind: unavailable,
     PersistenceError: unavailable,
+    sqlite3.Error: unavailable,
     HTTPException: http_error,
     Exception: failure,
 }

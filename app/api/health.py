@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any
 
@@ -31,6 +32,8 @@ class Health:
         self._looked = -FRESH
         self._trouble = ""
         self._look: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, "health")
+        """Of its own, so that no other work keeps it waiting."""
 
     async def trouble(self) -> str:
         """Say what is wrong; empty in good health."""
@@ -44,7 +47,7 @@ class Health:
 
     async def _probe(self) -> None:
         try:
-            await asyncio.to_thread(self._log.recorder.probe)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._log.recorder.probe)
             self._trouble = ""
         except PersistenceError as error:
             self._trouble = f"the log can not be written: {error}"

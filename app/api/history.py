@@ -12,6 +12,8 @@ from app.api import request as read
 from app.api.schema import EventDocument, EventPage, PagedOperation, answers_with
 from app.log import Log
 from domain.errors import Missing
+from domain.job import JobSubmitted
+from projections.wire import timestamp
 
 if TYPE_CHECKING:
     from domain.event import Recorded
@@ -34,9 +36,10 @@ def job_events(request: AnyRequest, job_id: str, log: Log) -> Response[bytes]:
     """Return what happened to a job, the oldest first: with time, actor and content."""
     number, size = read.page(request), read.size(request, 100, MOST_EVENTS)
     stream = read.identifier(job_id, "job")
-    total = log.version(stream)
-    if not total:
+    first = next(log.read(stream, limit=1), None)
+    if first is None or not isinstance(first.event, JobSubmitted):
         raise Missing("job not found")
+    total = log.version(stream)
     events = log.read(stream, after=(number - 1) * size, limit=size)
     return answers.page([_encode(_document(recorded)) for recorded in events], number, size, total)
 
@@ -45,7 +48,7 @@ def _document(recorded: Recorded) -> EventDocument:
     context = recorded.context
     return EventDocument(
         number=recorded.originator_version,
-        time=recorded.recorded_at,
+        time=timestamp(recorded.recorded_at),
         type=type(recorded.event).__name__,
         actor=context.actor,
         data=recorded.event,

@@ -9,8 +9,8 @@ from litestar import Request, Response, get, post, put
 
 from app.api import answers
 from app.api import request as read
+from app.api.body import Bodies
 from app.api.schema import JobDetail, JobPage, SearchOperation, SubmitOperation, answers_with
-from app.documents import read_job
 from app.ids import ids
 from app.log import Log
 from app.log.log import now
@@ -21,20 +21,18 @@ from projections import document, search
 from projections.jobs import summary
 from projections.wire import JobSummary, encode
 
-LARGE = 16_000
-"""Bytes of a body from which on it is read beside the event loop, so that others need not wait."""
+NEAR = 50
+"""Pages up to which a list is read at once; for those behind, so many jobs are passed over that others would wait."""
 MOST_JOBS = 20
 """Jobs on a page."""
 
 AnyRequest = Request[Any, Any, Any]
 
 
-@post("/jobs", status_code=200, operation_class=SubmitOperation, responses=answers_with(JobSummary, 400, 413, 415))
-async def submit_job(request: AnyRequest, log: Log) -> Response[bytes]:
+@post("/jobs", status_code=200, operation_class=SubmitOperation, responses=answers_with(JobSummary, 400, 408, 413, 415))
+async def submit_job(request: AnyRequest, log: Log, bodies: Bodies) -> Response[bytes]:
     """Submit a new job to be scheduled for execution."""
-    form = read.body_format(request)
-    body = await request.body()
-    definition = await asyncio.to_thread(read_job, body, form) if len(body) > LARGE else read_job(body, form)
+    definition = await bodies.job(request)
     job_id = ids.next()
     command = job.Submit(at=now(), job=job_id, definition=definition)
     outcome = await log.create(job, job_id, command, read.context(request))
@@ -48,6 +46,8 @@ async def list_jobs(request: AnyRequest, views: Views) -> Response[bytes]:
     await views.caught_up()
     if text.strip():
         found = await asyncio.to_thread(_search, views, text, number, size)
+    elif number > NEAR:
+        found = await asyncio.to_thread(lambda: search.newest(views.connection(), number, size))
     else:
         found = search.newest(views.connection(), number, size)
     return answers.page(found.items, number, size, found.total)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -54,7 +53,7 @@ class EventDocument(Document, frozen=True):
 
     number: int
     """Its place in the job's history, from 1."""
-    time: datetime
+    time: str
     type: str
     actor: Actor
     data: Any

@@ -22,5 +22,5 @@ def command(lifeline: int | None, *, insecure: bool, **given: Any) -> None:
     settings = Settings(**given)
     address.check(settings.host, settings.port, insecure=insecure)
     processes.prepare(settings)
-    with processes.explained(bootstrap.CannotListen):
+    with processes.explained(bootstrap.CannotServe):
         bootstrap.serve(settings)

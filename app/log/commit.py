@@ -58,6 +58,10 @@ class GroupCommit:
         """Queue events; the promise is kept when they are durable, or broken with what hindered them."""
         self._waiting.put(append)
 
+    def is_alive(self) -> bool:
+        """Tell whether it can write."""
+        return self._thread.is_alive()
+
     def close(self) -> None:
         """Write what still waits, then end."""
         self._waiting.put(None)

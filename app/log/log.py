@@ -14,6 +14,7 @@ from eventsourcing.application import Application
 from eventsourcing.persistence import IntegrityError, Transcoder
 from eventsourcing.utils import Environment
 
+from app.lock import locked
 from app.log.mapper import NoTranscoder
 from app.log.recorder import LogRecorder
 from domain.event import Command, Context, Recorded
@@ -31,7 +32,10 @@ ATTEMPTS = 20
 """How often a command is decided anew when other writers were first."""
 REMEMBERED = 1_000
 """States kept in memory, so that a long stream is not read again for each command."""
-PAGE = 1_000
+BATCH = 5_000
+"""Events in one list: the more, the fewer pages a read model writes twice."""
+OPENING = 10.0
+"""Seconds for other processes that open the log at the same moment."""
 
 
 class Decider(Protocol):
@@ -65,15 +69,16 @@ class Log(Application[UUID]):
     name = "jobledger"
 
     def __init__(self, path: Path) -> None:
-        """Open the log of a data directory, and create it the first time."""
-        super().__init__(
-            {
-                "PERSISTENCE_MODULE": "eventsourcing.sqlite",
-                "SQLITE_DBNAME": str(path),
-                "APPLICATION_RECORDER_TOPIC": "app.log.recorder:LogRecorder",
-                "MAPPER_TOPIC": "app.log.mapper:TagMapper",
-            }
-        )
+        """Open the log of a data directory, and create it the first time: one process at a time does that."""
+        with locked(path.with_suffix(".lock"), OPENING):
+            super().__init__(
+                {
+                    "PERSISTENCE_MODULE": "eventsourcing.sqlite",
+                    "SQLITE_DBNAME": str(path),
+                    "APPLICATION_RECORDER_TOPIC": "app.log.recorder:LogRecorder",
+                    "MAPPER_TOPIC": "app.log.mapper:TagMapper",
+                }
+            )
         self.recorder: LogRecorder
         self._states: OrderedDict[UUID, tuple[Any, int]] = OrderedDict()
         self._lock = Lock()
@@ -95,7 +100,11 @@ class Log(Application[UUID]):
         """Decide a command and store its events; decide again when another writer was first."""
         for _ in range(ATTEMPTS):
             state, version = self._take(decider, stream)
-            events = decider.decide(command, state)
+            try:
+                events = decider.decide(command, state)
+            except Exception:
+                self._keep(stream, state, version)  # a refusal leaves it as it was
+                raise
             recorded = _place(stream, version, events, (command.at, context))
             try:
                 positions = self.recorder.insert_events(self._seal(recorded)) if events else ()
@@ -121,6 +130,12 @@ class Log(Application[UUID]):
     def read(self, stream: UUID, after: int = 0, limit: int | None = None) -> Iterator[Recorded]:
         """Yield the events of a stream, in order, from after a version."""
         yield from self.events.get(stream, gt=after, limit=limit)  # type: ignore[misc]  # TagMapper makes them
+
+    def batches(self, after: int, until: int | None = None) -> Iterator[Sequence[Recorded]]:
+        """Yield the events from after a position to another one, or to the end of the log as it is then, in lists."""
+        while batch := self.recorder.select_notifications(after, BATCH, until, inclusive_of_start=False):
+            yield [self.open(notification) for notification in batch]
+            after = batch[-1].id
 
     def version(self, stream: UUID) -> int:
         """Return the number of the stream's last event, 0 when there is none."""

@@ -33,6 +33,15 @@ REFUSE_DELETE = """
 CREATE TRIGGER IF NOT EXISTS stored_events_are_not_deleted BEFORE DELETE ON stored_events
 BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END
 """
+REFUSE_REPLACE = """
+CREATE TRIGGER IF NOT EXISTS stored_events_are_not_replaced BEFORE INSERT ON stored_events
+WHEN EXISTS (
+    SELECT 1 FROM stored_events
+    WHERE originator_id = NEW.originator_id AND originator_version = NEW.originator_version
+) OR EXISTS (SELECT 1 FROM stored_events WHERE rowid = NEW.rowid)
+BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END
+"""
+"""For INSERT OR REPLACE, which deletes what is in its way without asking the triggers for deletion."""
 PROBE_TABLE = "CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY CHECK (id = 1), writes INTEGER) STRICT"
 PROBE = "INSERT INTO probe VALUES (1, 1) ON CONFLICT DO UPDATE SET writes = writes + 1"
 FULL = 2
@@ -54,7 +63,7 @@ class LogRecorder(SQLiteApplicationRecorder):
     def construct_create_table_statements(self) -> list[str]:
         """Add the triggers that refuse to change history, and the table on which `probe` writes."""
         statements = super().construct_create_table_statements()
-        return [*statements, REFUSE_UPDATE, REFUSE_DELETE, PROBE_TABLE]
+        return [*statements, REFUSE_UPDATE, REFUSE_DELETE, REFUSE_REPLACE, PROBE_TABLE]
 
     def create_table(self) -> None:
         """Create what is not there, and see that commits are durable."""
@@ -84,7 +93,9 @@ class LogRecorder(SQLiteApplicationRecorder):
 
     def probe(self) -> None:
         """Write one small row durably, beside the events: it fails when the log can not be written."""
-        with self.datastore.transaction(commit=True) as cursor:
+        if not self._commits.is_alive():
+            raise OperationalError("the thread that writes has died")
+        with _translated(), self.datastore.transaction(commit=True) as cursor:
             cursor.execute(PROBE)
 
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> SQLiteSubscription:

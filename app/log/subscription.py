@@ -56,7 +56,7 @@ class SQLiteSubscription(Subscription["LogRecorder"]):
                 batch = self._fetch()
                 if batch or not self._wait(connection, version, idle):
                     yield batch
-                if linger and not self._has_been_stopped:
+                if linger and len(batch) < BATCH and not self._has_been_stopped:
                     self._hurried.wait(linger)
 
     def stop(self) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from queue import SimpleQueue
 
+from app.lock import Held, locked
 from app.log import Log
 from app.runner.engine import Engine
-from app.runner.lock import locked
 from app.runner.orders import Order, signals_heeded
 from app.runner.shift import Shift
 from app.settings import Settings
+from domain.errors import Refused
 
 logger = logging.getLogger("jobledger.runner")
 
@@ -30,10 +31,14 @@ class Runner:
         folder = self._settings.runner
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         name = self._settings.runner_name
-        with locked(folder / "lock", name), signals_heeded(self.drain, self.leave):
-            logger.info("runner %s begins", name)
-            Shift(self._log, self._settings, self._engine, self._orders).work()
-            logger.info("runner %s ended", name)
+        try:
+            with locked(folder / "lock"), signals_heeded(self.drain, self.leave):
+                logger.info("runner %s begins", name)
+                Shift(self._log, self._settings, self._engine, self._orders).work()
+                logger.info("runner %s ended", name)
+        except Held as error:
+            message = f"a runner named {name} is at work already (process {error.holder}): give this one another name"
+            raise Refused(message) from None
 
     def drain(self) -> None:
         """Have it claim no more and end when what runs has ended."""

@@ -127,7 +127,7 @@ BAD = {
     "EnvironmentName": {"": "env", "A=B": "env", "A\0": "control_character", "A\nB": "control_character"},
     "EnvironmentValue": {"\0": "control_character", "a" * 65_537: "too_long", "{{x}}": "unsupported"},
     "Queue": dict.fromkeys(
-        ["", "x-", "x-exclusive", "../a", "a b", "a" * 129, "é", "a\n", *definition.COORDINATOR_QUEUES], "queue"
+        ["", "x-", "x-exclusive", "../a", "a b", "a" * 129, "é", "a\n", *sorted(definition.COORDINATOR_QUEUES)], "queue"
     )
     | {"q-{{ x }}": "unsupported"},
     "Timeout": dict.fromkeys(["5", "-1s", "9999999h", "1e9s", "{{ x }}"], "duration"),

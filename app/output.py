@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS parts (
     PRIMARY KEY (attempt, number)
 ) STRICT
 """
+READY = "SELECT 1 FROM sqlite_schema WHERE name = 'parts'"
 COUNT = "SELECT coalesce(max(number), 0) FROM parts WHERE attempt = ?"
 NEWEST = """
 SELECT number, created_at, content FROM parts WHERE attempt = ? AND number <= ? ORDER BY number DESC LIMIT ?
@@ -52,12 +53,18 @@ def create(connection: sqlite3.Connection) -> None:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open the output for reading only; a file that no runner has created yet is created."""
-    if not path.exists():
+    """Open the output for reading only; a file that no runner has made ready yet is made so."""
+    place = f"{path.absolute().as_uri()}?mode=ro"
+    if not path.exists() or not _is_ready(place):
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             create(connection)
-    place = f"{path.absolute().as_uri()}?mode=ro"
     return sqlite3.connect(place, uri=True, isolation_level=None, check_same_thread=False)
+
+
+def _is_ready(place: str) -> bool:
+    """Tell whether the table is there: a moment after the file it may not be."""
+    with closing(sqlite3.connect(place, uri=True)) as connection:
+        return connection.execute(READY).fetchone() is not None
 
 
 def page(path: Path, attempts: Sequence[str], place: tuple[int, int], query: str = "") -> tuple[list[Part], int]:

@@ -152,6 +152,11 @@ def test_nothing_is_read_before_a_runner_wrote_anything(path: Path) -> None:
     assert printed(path, A) == b""
 
 
+def test_nothing_is_read_in_the_moment_between_the_file_and_its_table(path: Path) -> None:
+    path.touch()
+    assert printed(path, A) == b""
+
+
 def three_parts(writer: Writer, attempt: str, word: str) -> None:
     for number in range(3):
         writer.append(attempt, STDOUT, f"{word} {number}".encode())

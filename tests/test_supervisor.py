@@ -80,8 +80,12 @@ class Stage:
 
     def pid(self, name: str) -> int:
         """Return the process id of the program that was started last under a name."""
+        return self.pids(name)[-1]
+
+    def pids(self, name: str) -> list[int]:
+        """Return the process ids of the programs that were started under a name and came so far as to note it."""
         lines = [line.split() for line in self.notes_file.read_text().splitlines()]
-        return int([pid for who, what, pid in lines if (who, what) == (name, "start")][-1])
+        return [int(pid) for who, what, pid in lines if (who, what) == (name, "start")]
 
     def close(self) -> None:
         """End what still runs; the programs end with their supervisor."""
@@ -162,7 +166,7 @@ def test_one_that_gives_up_ends_all(stage: Stage) -> None:
     assert process.wait(PATIENCE) == 2
     assert stage.notes("runner") == ["runner start"]
     assert "the runner gave up" in stage.said.read_text()
-    eventually(lambda: has_ended(stage.pid("api")))
+    eventually(lambda: all(has_ended(pid) for pid in stage.pids("api")))
 
 
 def test_a_second_signal_hurries_the_one_that_is_waited_for(stage: Stage) -> None:

@@ -201,6 +201,7 @@ class Writer:
                 with self._changed:
                     for _, buffer, runs in taken:
                         buffer.give_back(runs)
+                    self._changed.notify_all()  # who looked meanwhile has seen nothing to store
                 raise
             with self._changed:
                 self._changed.notify_all()

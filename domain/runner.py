@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import assert_never
 from uuid import UUID, uuid5
 
 import msgspec
@@ -75,6 +76,8 @@ def evolve(runner: Runner, event: RunnerEvent) -> Runner:
             runner.epoch, runner.running = event.epoch, True
         case RunnerStopped():
             runner.running = False
+        case _:
+            assert_never(event)
     return runner
 
 

@@ -110,3 +110,10 @@ def log(api: Api) -> Iterator[Log]:
     opened = Log(api.settings.log)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start commands without the measuring of coverage, which takes memory: for tests of how much they take."""
+    for name in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"):
+        monkeypatch.delenv(name, raising=False)

@@ -78,6 +78,7 @@ def test_it_says_where_everything_is_and_what_to_type_next(up: Up) -> None:
     assert up.run("jobs").exit_code == 0
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_all_of_it_stays_in_its_budget(up: Up) -> None:
     """Three processes."""
     _eventually(lambda: up.child("serve") and up.child("runner"))

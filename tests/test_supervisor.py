@@ -218,6 +218,7 @@ def test_when_the_supervisor_is_killed_all_end_at_once(stage: Stage) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.usefixtures("unmeasured")
 def test_idle_it_sleeps_and_is_small(stage: Stage) -> None:
     """It waits for happenings, and does not look for them."""
     process = stage.start(api="steady", runner="steady")

@@ -20,7 +20,6 @@ from domain.job.commands import (
     JobCommand,
     Lose,
     Restart,
-    RunnerCommand,
     Start,
     Stop,
     Submit,
@@ -47,6 +46,8 @@ from domain.job.state import Attempt, Job, JobStatus, TaskStatus, attempt_id
 DEFAULT_QUEUE = "default"
 
 Events = tuple[JobEvent, ...]
+Report = IntendStart | Start | Complete | Fail | Lose | Stop
+"""What the holder of an attempt says of it."""
 
 
 def decide(command: JobCommand, job: Job) -> Events:
@@ -119,7 +120,7 @@ def _adopt(command: Adopt, job: Job) -> Events:
     return (TaskAdopted(at=command.at, attempt=attempt.id, epoch=command.epoch),)
 
 
-def _report(command: RunnerCommand, job: Job, attempt: Attempt) -> Events:
+def _report(command: Report, job: Job, attempt: Attempt) -> Events:
     """Judge what the holder of an attempt says of it."""
     match command:
         case IntendStart():
@@ -130,7 +131,7 @@ def _report(command: RunnerCommand, job: Job, attempt: Attempt) -> Events:
             return _end(command, job, attempt)
         case Complete() | Fail() | Lose() | Stop():
             return _stop(command, attempt)
-    raise TypeError(command)
+    assert_never(command)
 
 
 def _end(command: Complete | Fail | Lose, job: Job, attempt: Attempt) -> Events:
@@ -191,7 +192,7 @@ def _stop(command: Stop | Complete | Fail | Lose, attempt: Attempt) -> Events:
     return (TaskStopped(at=command.at, attempt=attempt.id, exit_code=exit_code, output=output),)
 
 
-def _held(command: RunnerCommand, job: Job) -> Attempt:
+def _held(command: Report, job: Job) -> Attempt:
     """Find the attempt of a report, and see that it comes from the one who holds it."""
     attempt = _attempt(job, command.attempt)
     if (attempt.runner, attempt.epoch) != (command.runner, command.epoch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from domain.job.events import (
     JobCancelled,
     JobCompleted,
@@ -21,6 +23,17 @@ from domain.job.events import (
 )
 from domain.job.state import Attempt, Job, JobStatus, TaskStatus
 
+AttemptEvent = (
+    TaskScheduled
+    | TaskClaimed
+    | TaskAdopted
+    | TaskStartIntended
+    | TaskStarted
+    | TaskCompleted
+    | TaskFailed
+    | TaskLost
+    | TaskStopped
+)
 _OUTCOMES = {TaskCompleted: TaskStatus.COMPLETED, TaskFailed: TaskStatus.FAILED, TaskLost: TaskStatus.LOST}
 
 
@@ -42,7 +55,7 @@ def evolve(job: Job, event: JobEvent) -> Job:
     return job
 
 
-def _evolve_attempt(job: Job, event: JobEvent) -> None:
+def _evolve_attempt(job: Job, event: AttemptEvent) -> None:
     match event:
         case TaskScheduled():
             job.attempts[event.attempt] = Attempt(event.attempt, event.position, event.number)
@@ -61,6 +74,8 @@ def _evolve_attempt(job: Job, event: JobEvent) -> None:
             attempt.status, attempt.stopped = _OUTCOMES[type(event)], True
         case TaskStopped():
             job.attempts[event.attempt].stopped = True
+        case _:
+            assert_never(event)
 
 
 def _claim(job: Job, event: TaskClaimed) -> None:

@@ -22,7 +22,7 @@ logger = logging.getLogger("jobledger.views")
 
 LOOK = 0.5
 """Seconds of quiet after which the follower looks whether a rebuilt file has taken the place of its own."""
-LINGER = 0.01
+LINGER = 0.05
 """Seconds between two batches when nobody waits for them."""
 PATIENCE = 5.0
 """Seconds that a reader waits for the views to catch up."""

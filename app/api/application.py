@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar, Request, get
-from litestar.di import Provide
+from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.static_files import create_static_files_router
 
 from app import __version__
 from app.api.body import Bodies
+from app.api.condition import show_health
 from app.api.errors import HANDLERS
-from app.api.health import Health, show_health
+from app.api.health import Health
 from app.api.history import job_events
 from app.api.jobs import cancel_job, list_jobs, restart_job, show_job, submit_job
-from app.api.logs import OutputFile, job_log, task_log
+from app.api.logs import job_log, task_log
+from app.api.services import Services
 
 if TYPE_CHECKING:
     from app.log import Log
@@ -52,17 +54,10 @@ ASSETS = "/assets"
 
 def application(log: Log, views: Views, output: Path) -> Litestar:
     """Put the API together over a log, its views and the output of tasks."""
-    health, bodies = Health(log, views), Bodies()
-    printed = OutputFile(output)
+    services = Services(log, views, Bodies(), Health(log, views), output)
     return Litestar(
         [*ROUTES, create_static_files_router(ASSETS, [_swagger_ui()], include_in_schema=False)],
-        dependencies={
-            "log": Provide(lambda: log, sync_to_thread=False),
-            "views": Provide(lambda: views, sync_to_thread=False),
-            "bodies": Provide(lambda: bodies, sync_to_thread=False),
-            "health": Provide(lambda: health, sync_to_thread=False),
-            "printed": Provide(lambda: printed, sync_to_thread=False),
-        },
+        state=State({"services": services}, deep_copy=False),
         exception_handlers=HANDLERS,
         openapi_config=_openapi(),
         request_max_body_size=LARGEST_BODY,

@@ -5,14 +5,9 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
-from typing import Any
 
-import msgspec
 from eventsourcing.persistence import PersistenceError
-from litestar import Response, get
 
-from app.api import answers
-from app.api.schema import answers_with
 from app.log import Log
 from app.views import Views
 
@@ -54,21 +49,3 @@ class Health:
         finally:
             self._looked = monotonic()
             self._look = None
-
-
-class Condition(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The service's condition."""
-
-    status: str
-    """UP or DOWN."""
-    message: str = ""
-    """Why it is down."""
-
-
-@get("/health", responses=answers_with(Condition))
-async def show_health(health: Health) -> Response[Any]:
-    """Tell whether the service can do its work."""
-    trouble = await health.trouble()
-    if trouble:
-        return answers.json(msgspec.json.encode(Condition("DOWN", trouble)), status=503)
-    return answers.json(b'{"status":"UP"}')

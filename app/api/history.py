@@ -10,7 +10,7 @@ from litestar import Request, Response, get
 from app.api import answers
 from app.api import request as read
 from app.api.schema import EventDocument, EventPage, PagedOperation, answers_with
-from app.log import Log
+from app.api.services import services
 from domain.errors import Missing
 from domain.job import JobSubmitted
 from projections.wire import timestamp
@@ -32,10 +32,11 @@ _encode = msgspec.json.Encoder(uuid_format="hex").encode
     operation_class=PagedOperation,
     responses=answers_with(EventPage, 400, 404),
 )
-def job_events(request: AnyRequest, job_id: str, log: Log) -> Response[bytes]:
+def job_events(request: AnyRequest, job_id: str) -> Response[bytes]:
     """Return what happened to a job, the oldest first: with time, actor and content."""
     number, size = read.page(request), read.size(request, 100, MOST_EVENTS)
     stream = read.identifier(job_id, "job")
+    log = services(request).log
     first = next(log.read(stream, limit=1), None)
     if first is None or not isinstance(first.event, JobSubmitted):
         raise Missing("job not found")

@@ -9,10 +9,9 @@ from litestar import Request, Response, get, post, put
 
 from app.api import answers
 from app.api import request as read
-from app.api.body import Bodies
 from app.api.schema import JobDetail, JobPage, SearchOperation, SubmitOperation, answers_with
+from app.api.services import services
 from app.ids import ids
-from app.log import Log
 from app.log.log import now
 from app.views import Views
 from domain import job
@@ -30,19 +29,21 @@ AnyRequest = Request[Any, Any, Any]
 
 
 @post("/jobs", status_code=200, operation_class=SubmitOperation, responses=answers_with(JobSummary, 400, 408, 413, 415))
-async def submit_job(request: AnyRequest, log: Log, bodies: Bodies) -> Response[bytes]:
+async def submit_job(request: AnyRequest) -> Response[bytes]:
     """Submit a new job to be scheduled for execution."""
-    definition = await bodies.job(request)
+    parts = services(request)
+    definition = await parts.bodies.job(request)
     job_id = ids.next()
     command = job.Submit(at=now(), job=job_id, definition=definition)
-    outcome = await log.create(job, job_id, command, read.context(request))
+    outcome = await parts.log.create(job, job_id, command, read.context(request))
     return answers.json(encode(summary(outcome.recorded[0].event)))
 
 
 @get("/jobs", operation_class=SearchOperation, responses=answers_with(JobPage, 400))
-async def list_jobs(request: AnyRequest, views: Views) -> Response[bytes]:
+async def list_jobs(request: AnyRequest) -> Response[bytes]:
     """Return a page of jobs, the newest first; with `q`, those in which every word is found."""
     number, size, text = read.page(request), read.size(request, 10, MOST_JOBS), read.query(request)
+    views = services(request).views
     await views.caught_up()
     if text.strip():
         found = await asyncio.to_thread(_search, views, text, number, size)
@@ -54,8 +55,9 @@ async def list_jobs(request: AnyRequest, views: Views) -> Response[bytes]:
 
 
 @get("/jobs/{job_id:str}", responses=answers_with(JobDetail, 404))
-async def show_job(job_id: str, views: Views) -> Response[bytes]:
+async def show_job(request: AnyRequest, job_id: str) -> Response[bytes]:
     """Return a job in full: its tasks as submitted, and every attempt of every task."""
+    views = services(request).views
     await views.caught_up()
     found = document.find(views.connection(), job_id)
     if found is None:
@@ -64,21 +66,21 @@ async def show_job(job_id: str, views: Views) -> Response[bytes]:
 
 
 @put("/jobs/{job_id:str}/cancel", sync_to_thread=True, responses=answers_with(answers.Status, 400, 404))
-def cancel_job(request: AnyRequest, job_id: str, log: Log) -> Response[bytes]:
+def cancel_job(request: AnyRequest, job_id: str) -> Response[bytes]:
     """Call off a job that has not ended; its container is gone within two seconds."""
     stream = read.identifier(job_id, "job")
     try:
-        log.execute(job, stream, job.Cancel(at=now()), read.context(request))
+        services(request).log.execute(job, stream, job.Cancel(at=now()), read.context(request))
     except Refused as error:
         raise Refused("job in not running") from error  # in the words that clients of this API know
     return answers.json(answers.DONE)
 
 
 @put("/jobs/{job_id:str}/restart", sync_to_thread=True, responses=answers_with(answers.Status, 400, 404))
-def restart_job(request: AnyRequest, job_id: str, log: Log) -> Response[bytes]:
+def restart_job(request: AnyRequest, job_id: str) -> Response[bytes]:
     """Go on with a failed or cancelled job, at the task where it ended."""
     stream = read.identifier(job_id, "job")
-    log.execute(job, stream, job.Restart(at=now()), read.context(request))
+    services(request).log.execute(job, stream, job.Restart(at=now()), read.context(request))
     return answers.json(answers.DONE)
 
 

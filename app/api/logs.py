@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from litestar import Request, Response, get
 from litestar.response import Stream
 
@@ -14,7 +12,7 @@ from app import output
 from app.api import answers
 from app.api import request as read
 from app.api.schema import LogOperation, LogPage, answers_with
-from app.views import Views
+from app.api.services import services
 from domain.errors import Missing
 from projections import document
 from projections.wire import encode
@@ -29,33 +27,30 @@ PLAIN = "text/plain"
 AnyRequest = Request[Any, Any, Any]
 
 
-class OutputFile(msgspec.Struct, frozen=True):
-    """Where the output of tasks is kept."""
-
-    path: Path
-
-
 @get("/jobs/{job_id:str}/log", operation_class=LogOperation, responses=answers_with(LogPage, 400, 404))
-async def job_log(request: AnyRequest, job_id: str, views: Views, printed: OutputFile) -> Response[Any]:
+async def job_log(request: AnyRequest, job_id: str) -> Response[Any]:
     """Return what a job's tasks printed."""
+    views = services(request).views
     await views.caught_up()
     if not document.exists(views.connection(), job_id):
         raise Missing("job not found")
-    return await _answer(request, printed, document.attempts_of(views.connection(), job_id))
+    return await _answer(request, document.attempts_of(views.connection(), job_id))
 
 
 @get("/tasks/{task_id:str}/log", operation_class=LogOperation, responses=answers_with(LogPage, 400, 404))
-async def task_log(request: AnyRequest, task_id: str, views: Views, printed: OutputFile) -> Response[Any]:
+async def task_log(request: AnyRequest, task_id: str) -> Response[Any]:
     """Return what one attempt of a task printed."""
+    views = services(request).views
     await views.caught_up()
     if document.job_of(views.connection(), task_id) is None:
         raise Missing("task not found")
-    return await _answer(request, printed, [task_id])
+    return await _answer(request, [task_id])
 
 
-async def _answer(request: AnyRequest, printed: OutputFile, attempts: Sequence[str]) -> Response[Any]:
+async def _answer(request: AnyRequest, attempts: Sequence[str]) -> Response[Any]:
+    path = services(request).output
     number, size, text = read.page(request), read.size(request, 25, MOST_PARTS), read.query(request)
     if request.accept.best_match(["application/json", PLAIN]) == PLAIN:
-        return Stream(output.whole(printed.path, attempts, read.offset(request)), media_type=PLAIN)
-    parts, total = await asyncio.to_thread(output.page, printed.path, attempts, (number, size), text)
+        return Stream(output.whole(path, attempts, read.offset(request)), media_type=PLAIN)
+    parts, total = await asyncio.to_thread(output.page, path, attempts, (number, size), text)
     return answers.page([encode(part) for part in parts], number, size, total)

@@ -19,7 +19,6 @@ import click
 import urllib3
 
 from scripts import containers
-from tests.server import free_port
 
 ROOT = Path(__file__).parent.parent
 LOAD = ROOT / "scripts" / "load"
@@ -81,7 +80,7 @@ class Service:
 @contextmanager
 def service(command: str, data: Path, *options: str, preload: Path | None = None) -> Iterator[Service]:
     """Run `jobledger serve` or `up` over a data folder."""
-    port = free_port()
+    port = containers.free_port()
     environment = os.environ | ({"LD_PRELOAD": str(preload)} if preload else {})
     arguments = [sys.executable, "-m", "app", command, "--data", str(data), "--port", str(port), *options]
     quiet = subprocess.DEVNULL

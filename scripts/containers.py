@@ -107,6 +107,13 @@ def raw_median(count: int) -> float:
     return median(raw_one(number) for number in range(count))
 
 
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
 def family(pid: int) -> list[int]:
     """Return a process and all that it started."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import urllib3
 
 from app.log import Log
 from app.settings import Settings
+from scripts.containers import free_port
 
 ROOT = Path(__file__).parent.parent
 READY_WITHIN = 20.0
@@ -61,13 +61,6 @@ class Api:
 
     def close(self) -> None:
         self._http.clear()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager

@@ -18,8 +18,8 @@ import pytest
 import urllib3
 
 from app.settings import Settings
-from scripts.containers import family
-from tests.server import ROOT, Api, free_port
+from scripts.containers import family, free_port
+from tests.server import ROOT, Api
 
 JOB = """
 name: two steps

@@ -12,6 +12,7 @@ from eventsourcing.persistence import PersistenceError
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
+from app.api.request import request_id
 from app.log import Contended
 from app.views import Behind
 from domain.errors import Invalid, Missing, Problem, Refused
@@ -43,10 +44,12 @@ class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     code: str
     """What is wrong, for a program."""
     detail: str
-    type: str = "about:blank"
+    type: str
+    """As RFC 9457 wants it; `code` says more."""
+    request_id: str
+    """To find the request by in the service's own log."""
     errors: tuple[Problem, ...] = ()
     """Every problem of the input, with line, column, path and a hint."""
-    request_id: str = ""
 
 
 def answer(
@@ -63,8 +66,9 @@ def answer(
         status=status,
         code=code,
         detail=message,
+        type="about:blank",
+        request_id=request_id(request),
         errors=tuple(errors),
-        request_id=request.headers.get("x-request-id", ""),
     )
     headers = HEADERS.get(HTTPStatus(status), {})
     return Response(msgspec.json.encode(document), status_code=status, media_type=PROBLEM, headers=headers)
@@ -103,7 +107,8 @@ def http_error(request: Request[Any, Any, Any], error: HTTPException) -> Respons
 
 def failure(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer for our own fault, which goes to the log in full and to the client not at all."""
-    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    name = request_id(request)
+    logger.error("%s %s failed, request %s", request.method, request.url.path, name, exc_info=error)
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     return answer(request, status, status.phrase, "internal")
 

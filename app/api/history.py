@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from litestar import Request, Response, get
+from litestar.params import FromPath
 
 from app.api import answers
 from app.api import request as read
@@ -32,7 +33,7 @@ _encode = msgspec.json.Encoder(uuid_format="hex").encode
     operation_class=PagedOperation,
     responses=answers_with(EventPage, 400, 404),
 )
-def job_events(request: AnyRequest, job_id: str) -> Response[bytes]:
+def job_events(request: AnyRequest, job_id: FromPath[str]) -> Response[bytes]:
     """Return what happened to a job, the oldest first: with time, actor and content."""
     number, size = read.page(request), read.size(request, 100, MOST_EVENTS)
     stream = read.identifier(job_id, "job")

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from litestar import Request, Response, get, post, put
+from litestar.params import FromPath
 
 from app.api import answers
 from app.api import request as read
@@ -55,7 +56,7 @@ async def list_jobs(request: AnyRequest) -> Response[bytes]:
 
 
 @get("/jobs/{job_id:str}", responses=answers_with(JobDetail, 404))
-async def show_job(request: AnyRequest, job_id: str) -> Response[bytes]:
+async def show_job(request: AnyRequest, job_id: FromPath[str]) -> Response[bytes]:
     """Return a job in full: its tasks as submitted, and every attempt of every task."""
     views = services(request).views
     await views.caught_up()
@@ -66,7 +67,7 @@ async def show_job(request: AnyRequest, job_id: str) -> Response[bytes]:
 
 
 @put("/jobs/{job_id:str}/cancel", sync_to_thread=True, responses=answers_with(answers.Status, 400, 404))
-def cancel_job(request: AnyRequest, job_id: str) -> Response[bytes]:
+def cancel_job(request: AnyRequest, job_id: FromPath[str]) -> Response[bytes]:
     """Call off a job that has not ended; its container is gone within two seconds."""
     stream = read.identifier(job_id, "job")
     try:
@@ -77,7 +78,7 @@ def cancel_job(request: AnyRequest, job_id: str) -> Response[bytes]:
 
 
 @put("/jobs/{job_id:str}/restart", sync_to_thread=True, responses=answers_with(answers.Status, 400, 404))
-def restart_job(request: AnyRequest, job_id: str) -> Response[bytes]:
+def restart_job(request: AnyRequest, job_id: FromPath[str]) -> Response[bytes]:
     """Go on with a failed or cancelled job, at the task where it ended."""
     stream = read.identifier(job_id, "job")
     services(request).log.execute(job, stream, job.Restart(at=now()), read.context(request))

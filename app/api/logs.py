@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from litestar import Request, Response, get
+from litestar.params import FromPath
 from litestar.response import Stream
 
 from app import output
@@ -28,7 +29,7 @@ AnyRequest = Request[Any, Any, Any]
 
 
 @get("/jobs/{job_id:str}/log", operation_class=LogOperation, responses=answers_with(LogPage, 400, 404))
-async def job_log(request: AnyRequest, job_id: str) -> Response[Any]:
+async def job_log(request: AnyRequest, job_id: FromPath[str]) -> Response[Any]:
     """Return what a job's tasks printed."""
     views = services(request).views
     await views.caught_up()
@@ -38,7 +39,7 @@ async def job_log(request: AnyRequest, job_id: str) -> Response[Any]:
 
 
 @get("/tasks/{task_id:str}/log", operation_class=LogOperation, responses=answers_with(LogPage, 400, 404))
-async def task_log(request: AnyRequest, task_id: str) -> Response[Any]:
+async def task_log(request: AnyRequest, task_id: FromPath[str]) -> Response[Any]:
     """Return what one attempt of a task printed."""
     views = services(request).views
     await views.caught_up()

@@ -99,11 +99,18 @@ def identifier(text: str, what: str) -> UUID:
 
 def context(request: Request[Any, Any, Any]) -> Context:
     """Say who asks; until there is authentication every client is anonymous."""
-    given = request.headers.get("x-request-id", "")
-    request_id = given if _is_token(given) else ids.next().hex
-    client = request.scope["client"]
+    client, name = request.scope["client"], request_id(request)
     actor = Actor("client", "anonymous", client[0] if client else "")
-    return Context(actor, request_id=request_id, correlation_id=request_id)
+    return Context(actor, request_id=name, correlation_id=name)
+
+
+def request_id(request: Request[Any, Any, Any]) -> str:
+    """Return the client's name for the request, or give it one; it stays the same."""
+    if "request_id" not in request.state:
+        given = request.headers.get("x-request-id", "")
+        request.state["request_id"] = given if _is_token(given) else ids.next().hex
+    name: str = request.state["request_id"]
+    return name
 
 
 def _is_token(text: str) -> bool:

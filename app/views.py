@@ -73,11 +73,6 @@ class Views:
         """The last event that can be read."""
         return self._store.position
 
-    @property
-    def lag(self) -> int:
-        """How many events the views are behind what this process has answered for."""
-        return max(0, self._log.acknowledged - self.position)
-
     def connection(self) -> sqlite3.Connection:
         """Return this thread's connection to the file in use."""
         if getattr(self._local, "path", None) != self._store.path:

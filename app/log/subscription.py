@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from threading import Event
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from eventsourcing.persistence import Notification, Subscription
 
@@ -37,10 +37,6 @@ class SQLiteSubscription(Subscription["LogRecorder"]):
             self._fetched = iter(next(self.batches()))
             return next(self._fetched)
         return notification
-
-    def __enter__(self) -> Self:
-        """Hold the subscription; leaving ends it."""
-        return super().__enter__()
 
     def batches(self, idle: float | None = None, linger: float = 0.0) -> Iterator[Sequence[Notification]]:
         """Yield events in lists as they come.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import sys
@@ -28,6 +29,9 @@ SERVER: dict[str, Any] = {
 }
 
 
+logger = logging.getLogger("jobledger.api")
+
+
 class CannotServe(Exception):
     """The address of the API, or its data folder, is not to be had."""
 
@@ -49,6 +53,7 @@ def serve(settings: Settings) -> None:
     ):
         config = uvicorn.Config(application(log, views, settings.output), http=PatientProtocol, **SERVER)
         _ends_in_order()
+        logger.info("listens on %s, port %d, over %s", settings.host, settings.port, settings.data)
         uvicorn.Server(config).run(sockets=[listener])
 
 

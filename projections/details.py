@@ -34,7 +34,8 @@ START = "UPDATE attempts SET state = 'RUNNING', started_at = :at WHERE id = :id"
 COMPLETE = "UPDATE attempts SET state = 'COMPLETED', completed_at = :at, result = :result WHERE id = :id"
 FAIL = "UPDATE attempts SET state = 'FAILED', failed_at = :at, error = :error WHERE id = :id"
 CANCEL = """
-UPDATE attempts SET state = 'CANCELLED' WHERE job = :job AND state IN ('SCHEDULED', 'RUNNING') AND number < :number
+UPDATE attempts SET state = 'CANCELLED', cancelled_at = :at
+WHERE job = :job AND state IN ('SCHEDULED', 'RUNNING') AND number < :number
 """
 
 
@@ -49,6 +50,7 @@ COLUMNS = {
     "started_at": str,
     "completed_at": str,
     "failed_at": str,
+    "cancelled_at": str,
     "node": str,
     "error": str,
     "result": str,
@@ -103,8 +105,9 @@ def _update(cursor: sqlite3.Cursor, recorded: Recorded) -> None:
             cursor.execute(FAIL, _change(event) | {"error": event.error})
         case TaskLost() as event:
             cursor.execute(FAIL, _change(event) | {"error": event.reason})
-        case JobCancelled():
-            cursor.execute(CANCEL, {"job": recorded.originator_id.hex, "number": recorded.position})
+        case JobCancelled(at=at):
+            place = {"job": recorded.originator_id.hex, "number": recorded.position}
+            cursor.execute(CANCEL, place | {"at": timestamp(at)})
 
 
 def _change(event: TaskStarted | TaskCompleted | TaskFailed | TaskLost) -> dict[str, str | None]:

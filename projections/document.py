@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 JOB = f"SELECT {COLUMNS}, d.tasks FROM jobs j JOIN details d ON d.id = j.id WHERE j.id = ?"  # noqa: S608 - constants
 ATTEMPTS = """
-SELECT id, job, position, state, created_at, scheduled_at, started_at, completed_at, failed_at, node, error, result,
-task FROM attempts WHERE job = ? ORDER BY number
+SELECT id, job, position, state, created_at, scheduled_at, started_at, completed_at, failed_at, cancelled_at, node,
+error, result, task FROM attempts WHERE job = ? ORDER BY number
 """
 JOB_OF = "SELECT job FROM attempts WHERE id = ?"
 IDS = "SELECT id FROM attempts WHERE job = ? ORDER BY number"
@@ -71,8 +71,9 @@ def _attempt(row: Sequence[Any]) -> bytes:
         started_at=row[6],
         completed_at=row[7],
         failed_at=row[8],
-        node_id=row[9],
-        error=row[10],
-        result=row[11],
+        cancelled_at=row[9],
+        node_id=row[10],
+        error=row[11],
+        result=row[12],
     )
-    return joined(encode(run), row[12].encode())
+    return joined(encode(run), row[13].encode())

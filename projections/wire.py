@@ -50,6 +50,7 @@ class TaskRun(Document, frozen=True, kw_only=True):
     started_at: str | None = None
     completed_at: str | None = None
     failed_at: str | None = None
+    cancelled_at: str | None = None
     node_id: str | None = None
     """The runner that took it."""
     error: str | None = None

@@ -185,9 +185,13 @@ def test_history_tells_each_event_in_a_line(run: Command, api: Api) -> None:
     ]
 
 
-def test_history_goes_through_all_pages(run: Command, api: Api) -> None:
+def test_history_goes_through_all_pages_unless_one_is_asked_for(
+    run: Command, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A long history is not cut off."""
+    monkeypatch.setattr("app.cli.history.SIZE", 2)
     event = {"time": CREATED, "type": "TaskStarted", "actor": {"kind": "runner", "id": "host"}, "data": {}}
     api.events = [event | {"number": number} for number in range(1, 6)]
-    assert len(run("history", "@latest", "--size", "2").stdout.splitlines()) == 5
+    assert len(run("history", "@latest").stdout.splitlines()) == 5
+    assert len(run("history", "@latest", "--size", "2").stdout.splitlines()) == 2
     assert len(run("history", "@latest", "--size", "2", "--page", "3").stdout.splitlines()) == 1

@@ -143,3 +143,11 @@ def _eventually(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come to be in time"
         time.sleep(0.02)
+
+
+def test_a_second_one_on_the_same_data_is_refused_in_words(up: Up, tmp_path: Path) -> None:
+    """Before it starts anything."""
+    arguments = [sys.executable, "-m", "app", "up", "--data", str(tmp_path / "data"), "--port", str(_free_port())]
+    second = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert second.returncode == 2
+    assert f"is at work on {tmp_path / 'data'} already (process {up.process.pid})" in second.stderr

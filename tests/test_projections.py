@@ -132,6 +132,12 @@ def test_a_completed_attempt_shows_its_times_its_runner_and_its_result(
     assert {run[each] for each in ("createdAt", "scheduledAt", "startedAt", "completedAt")} == {AT}
 
 
+def test_a_cancelled_attempt_has_an_end(store: Store, reader: sqlite3.Connection) -> None:
+    store.apply(recorded([*c.RUNNING_1, c.CANCELLED]))
+    shown = detail(reader)
+    assert shown["cancelledAt"] == shown["execution"][0]["cancelledAt"] == AT
+
+
 def test_an_attempt_that_never_ran_says_so(store: Store, reader: sqlite3.Connection) -> None:
     store.apply(recorded([c.SUBMITTED, c.SCHEDULED_1, c.CLAIMED_1, c.INTENDED_1, c.LOST_1, c.SCHEDULED_1B]))
     assert [run["state"] for run in detail(reader)["execution"]] == ["FAILED", "SCHEDULED"]

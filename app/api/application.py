@@ -15,7 +15,7 @@ from litestar.static_files import create_static_files_router
 from app import __version__
 from app.api.body import Bodies
 from app.api.condition import show_health
-from app.api.errors import HANDLERS
+from app.api.errors import HANDLERS, LARGEST_BODY
 from app.api.health import Health
 from app.api.history import job_events
 from app.api.jobs import cancel_job, list_jobs, restart_job, show_job, submit_job
@@ -25,9 +25,6 @@ from app.api.services import Services
 if TYPE_CHECKING:
     from app.log import Log
     from app.views import Views
-
-LARGEST_BODY = 500_000
-"""Bytes: the limit that job files of this API have always had."""
 
 
 @get("/openapi.json", include_in_schema=False, sync_to_thread=False)
@@ -77,6 +74,7 @@ def _openapi() -> OpenAPIConfig:
         title="Jobledger",
         version=__version__,
         path="/docs",
+        use_handler_docstrings=True,
         render_plugins=[page],
     )
 

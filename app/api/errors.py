@@ -11,6 +11,7 @@ import msgspec
 from eventsourcing.persistence import PersistenceError
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from app.api.request import request_id
 from app.log import Contended
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("jobledger.api")
 
 PROBLEM = "application/problem+json"
+LARGEST_BODY = 500_000
+"""Bytes: the limit that job files of this API have always had."""
 HEADERS = {
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"},
     HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},
@@ -105,6 +108,12 @@ def http_error(request: Request[Any, Any, Any], error: HTTPException) -> Respons
     return response
 
 
+def too_large(request: Request[Any, Any, Any], _: RequestEntityTooLarge) -> Response[bytes]:
+    """Answer for a body over the limit, most of which is not even read."""
+    message = f"the body is too large: at most {LARGEST_BODY:,} bytes are read"
+    return answer(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message, "too_large")
+
+
 def failure(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer for our own fault, which goes to the log in full and to the client not at all."""
     name = request_id(request)
@@ -121,6 +130,7 @@ HANDLERS: ExceptionHandlersMap = {
     Behind: unavailable,
     PersistenceError: unavailable,
     sqlite3.Error: unavailable,
+    RequestEntityTooLarge: too_large,
     HTTPException: http_error,
     Exception: failure,
 }

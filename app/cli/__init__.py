@@ -61,6 +61,10 @@ class Commands(RichGroup):
         except BrokenPipeError:
             _give_up_stdout()
             code = exits.BROKEN_PIPE
+        except OSError as error:
+            _give_up_stdout()
+            click.echo(f"error: {error.strerror or error}", err=True)
+            code = exits.FAILED
         ctx.exit(code)
 
 

@@ -33,8 +33,8 @@ def command(client: Client, identifier: str, page: int | None, size: int | None,
     ID: all of it, at least 4 of its first digits, or @latest. With -o json: the pages of the API, one a line.
     """
     path = f"/jobs/{identify.job(client, identifier)}/events"
-    number = options.given(page=page)
-    pages = [client.get(path, size=size or SIZE, **number)] if page else client.pages(path, size=size or SIZE)
+    one = options.given(page=page, size=size)
+    pages = [client.get(path, **one)] if one else client.pages(path, size=SIZE)
     console = screen.stdout()
     for body in pages:
         if as_json:

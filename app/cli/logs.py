@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("-f", "--follow", "following", is_flag=True, help="Go on until the job or the task has ended.")
 @options.client
 def command(identifier: str, client: Client, *, following: bool, as_json: bool) -> None:
-    """Print what a job or a task printed, stdout and stderr in order, byte for byte.
+    """Print what a job or a task printed, stdout and stderr as Docker delivered them, byte for byte.
 
     ID: a job's or a task's, or at least 4 of its first digits, or @latest for the newest job. With -o json: the pages
     of the API, one a line, the newest part first.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -15,6 +16,8 @@ from rich_click import RichCommand
 
 from app import __version__
 from app.cli import address, exits, options, processes
+from app.cli.failure import Failure
+from app.lock import Held, locked
 from app.settings import DEFAULT_SERVER, Settings
 from app.supervisor import Supervisor
 
@@ -52,9 +55,21 @@ def command(*, insecure: bool, slots: int | None, **given: Any) -> int:
     settings = Settings(slots=slots or 0, **given)
     address.check(settings.host, settings.port, insecure=insecure)
     processes.prepare(settings)
-    threading.Thread(target=_announce, args=[settings], daemon=True).start()
-    started = commands(settings, insecure=insecure)
-    return Supervisor(started, _say, final=[exits.USAGE], environment=environment()).run()
+    with _alone(settings.data):
+        threading.Thread(target=_announce, args=[settings], daemon=True).start()
+        started = commands(settings, insecure=insecure)
+        return Supervisor(started, _say, final=[exits.USAGE], environment=environment()).run()
+
+
+@contextmanager
+def _alone(data: Path) -> Iterator[None]:
+    """See that nobody else runs everything on the same folder."""
+    try:
+        with locked(data / "up.lock"):
+            yield
+    except Held as error:
+        message = f"jobledger up is at work on {data} already (process {error.holder})"
+        raise Failure(message, hint="choose another folder: --data DIR") from None
 
 
 def commands(settings: Settings, *, insecure: bool) -> dict[str, list[str]]:

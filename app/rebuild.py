@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from app.lock import Held, locked
 from app.log import Log
@@ -25,13 +25,11 @@ class Differs(Exception):
     """The live read models do not say what the log says."""
 
 
-class Proof:
+class Proof(NamedTuple):
     """That the rebuilt read models equal the live ones at one position."""
 
-    def __init__(self, position: int, digest: str) -> None:
-        """Hold what both agreed upon."""
-        self.position = position
-        self.digest = digest
+    position: int
+    digest: str
 
 
 def run(settings: Settings, progress: Callable[[int], None], *, verify: bool) -> Proof | None:
@@ -45,7 +43,7 @@ def run(settings: Settings, progress: Callable[[int], None], *, verify: bool) ->
 
 def _run(log: Log, folder: Path, progress: Callable[[int], None], *, verify: bool) -> Proof | None:
     live = views.prepare(folder)
-    new = rebuild.begin(folder)
+    new = views.open_store(views.following(folder))
     new.unguarded()
     proof = _prove(log, live, new, progress) if verify and live.exists() else None
     _build(log, new, progress, None)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from projections import views
 from projections.store import POSITION
 
 if TYPE_CHECKING:
@@ -91,8 +90,3 @@ def difference(left: Snapshot, right: Snapshot) -> Difference | None:
 def snapshot(path: Path) -> closing[Snapshot]:
     """Hold a file's present moment within a `with`."""
     return closing(Snapshot(path))
-
-
-def begin(folder: Path) -> Store:
-    """Open an empty file beside the live one."""
-    return views.open_store(views.following(folder))

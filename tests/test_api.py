@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -22,6 +23,7 @@ from domain import job, runner
 from scripts.containers import free_port
 from tests.controls import CLIENT, ENGINE, NOON, PRINTED, RUNNER
 from tests.server import ROOT, Answer, Api, running
+from tests.waiting import until
 
 SAMPLE = """
 name: sample job
@@ -320,11 +322,7 @@ def test_the_service_is_down_while_the_log_can_not_be_written_and_up_again_after
         assert submitted(api)
 
 
-def sleep_until(holds: Any) -> None:
-    deadline = monotonic() + 15
-    while not holds():
-        assert monotonic() < deadline
-        sleep(0.05)
+sleep_until = partial(until, seconds=15)
 
 
 def test_the_events_of_a_runner_are_no_job(api: Api, log: Log) -> None:

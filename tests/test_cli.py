@@ -18,6 +18,7 @@ from app import __version__
 from app.cli import COMMANDS, address, cli, exits, times, up
 from app.cli.failure import Failure
 from app.settings import Settings
+from scripts.containers import free_port
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"rich", "urllib3", "litestar", "docker", "eventsourcing", "msgspec", "yaml", "uvicorn", "sqlite_utils"}
@@ -80,12 +81,12 @@ def test_only_this_machine_is_served_without_authentication(command: str, tmp_pa
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost"])
 def test_loopback_addresses_are_free_to_use(host: str) -> None:
     """They need no option."""
-    address.check(host, _free_port(), insecure=False)
+    address.check(host, free_port(), insecure=False)
 
 
 def test_insecure_opens_every_address() -> None:
     """It is the user's own decision."""
-    address.check("0.0.0.0", _free_port(), insecure=True)  # noqa: S104 - that is the case
+    address.check("0.0.0.0", free_port(), insecure=True)  # noqa: S104 - that is the case
 
 
 @pytest.mark.parametrize("command", ["up", "serve"])
@@ -102,7 +103,7 @@ def test_a_port_that_is_taken_is_named_with_the_option_to_change_it(command: str
 def test_an_address_of_another_machine_is_refused() -> None:
     """192.0.2.1 is nobody's."""
     with pytest.raises(Failure, match=r"192\.0\.2\.1 is not an address of this machine"):
-        address.check("192.0.2.1", _free_port(), insecure=True)
+        address.check("192.0.2.1", free_port(), insecure=True)
 
 
 def test_a_name_that_nobody_knows_is_refused() -> None:
@@ -115,7 +116,7 @@ def test_a_name_that_nobody_knows_is_refused() -> None:
 def test_a_data_folder_that_cannot_be_is_refused(command: str, tmp_path: Path) -> None:
     """Nobody can make a folder inside a file."""
     (tmp_path / "file").touch()
-    where = [] if command == "runner" else ["--port", str(_free_port())]
+    where = [] if command == "runner" else ["--port", str(free_port())]
     result = CliRunner().invoke(cli, [command, "--data", str(tmp_path / "file" / "data"), *where])
     assert result.exit_code == exits.USAGE
     assert "--data" in result.stderr
@@ -171,9 +172,3 @@ def test_the_module_is_the_command_too() -> None:
     """`python -m app` works where nothing is installed."""
     found = subprocess.run([*PROGRAM, "--version"], cwd=ROOT, capture_output=True, check=True)
     assert found.stdout.decode() == f"jobledger {__version__}\n"
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port

@@ -7,18 +7,17 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from app.cli import cli
+from scripts.containers import free_port
+from tests.waiting import PATIENCE, until
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 30.0
-"""Seconds; what is waited for takes about one on an idle machine."""
 BUDGET = 250_000
 """Kilobytes for all processes together."""
 
@@ -30,7 +29,7 @@ class Up:
 
     def __init__(self, folder: Path) -> None:
         """Start it in a folder."""
-        self.port = _free_port()
+        self.port = free_port()
         self.shown = folder / "shown"
         command = [sys.executable, "-m", "app", "up", "--data", str(folder / "data"), "--port", str(self.port)]
         nowhere = {"DOCKER_HOST": f"unix://{folder}/nowhere.sock"}
@@ -62,7 +61,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
     """Give an `up` that is ready."""
     up = Up(tmp_path)
     try:
-        _eventually(lambda: "Ctrl-C ends it" in up.shown.read_text() or up.process.poll() is not None)
+        until(lambda: "Ctrl-C ends it" in up.shown.read_text() or up.process.poll() is not None)
         yield up
     finally:
         up.close()
@@ -81,7 +80,7 @@ def test_it_says_where_everything_is_and_what_to_type_next(up: Up) -> None:
 @pytest.mark.usefixtures("unmeasured")
 def test_all_of_it_stays_in_its_budget(up: Up) -> None:
     """Three processes."""
-    _eventually(lambda: up.child("serve") and up.child("runner"))
+    until(lambda: up.child("serve") and up.child("runner"))
     processes = [up.process.pid, up.child("serve"), up.child("runner")]
     assert sum(map(_kilobytes, processes)) < BUDGET
     assert _kilobytes(up.process.pid) < 25_000
@@ -92,14 +91,14 @@ def test_what_was_accepted_is_there_after_the_api_was_killed(up: Up) -> None:
     job = up.run("submit", "-", stdin="name: hello\ntasks: [{name: greet, image: busybox}]").stdout.strip()
     before = up.child("serve")
     os.kill(before, signal.SIGKILL)
-    _eventually(lambda: up.child("serve") not in {0, before} and up.run("jobs").exit_code == 0)
+    until(lambda: up.child("serve") not in {0, before} and up.run("jobs").exit_code == 0)
     assert "PENDING" in up.run("show", job[:8]).stdout
     assert "the API ended unexpectedly (killed by SIGKILL)" in up.shown.read_text()
 
 
 def test_one_signal_ends_it_in_order(up: Up) -> None:
     """With nothing to wait for, at once."""
-    _eventually(lambda: "runner" in up.shown.read_text())
+    until(lambda: "runner" in up.shown.read_text())
     up.process.send_signal(signal.SIGINT)
     assert up.process.wait(PATIENCE) == 0
     assert "Traceback" not in up.shown.read_text()
@@ -107,12 +106,11 @@ def test_one_signal_ends_it_in_order(up: Up) -> None:
 
 def test_killed_it_leaves_no_process_and_no_port(up: Up) -> None:
     """So that it can be started again at once."""
-    _eventually(lambda: up.child("serve") and up.child("runner"))
+    until(lambda: up.child("serve") and up.child("runner"))
     children = _children(up.process.pid)
     up.process.kill()
-    _eventually(lambda: not any(map(_is_alive, children)))
-    with socket.create_server(("127.0.0.1", up.port)):
-        pass
+    until(lambda: not any(map(_is_alive, children)))
+    until(lambda: _is_free(up.port))  # a process counts as ended a moment before the last of its threads has
 
 
 def _children(parent: int) -> list[int]:
@@ -127,27 +125,22 @@ def _is_alive(process: int) -> bool:
     return status.rsplit(")", 1)[1].split()[0] != "Z"
 
 
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
 def _kilobytes(process: int) -> int:
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
-
-
-def _eventually(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to be in time"
-        time.sleep(0.02)
-
-
 def test_a_second_one_on_the_same_data_is_refused_in_words(up: Up, tmp_path: Path) -> None:
     """Before it starts anything."""
-    arguments = [sys.executable, "-m", "app", "up", "--data", str(tmp_path / "data"), "--port", str(_free_port())]
+    arguments = [sys.executable, "-m", "app", "up", "--data", str(tmp_path / "data"), "--port", str(free_port())]
     second = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert second.returncode == 2
     assert f"is at work on {tmp_path / 'data'} already (process {up.process.pid})" in second.stderr

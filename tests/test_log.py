@@ -173,7 +173,7 @@ def test_an_append_that_fails_tells_its_writer_and_the_log_goes_on(log: Log, tmp
 def test_a_stream_is_begun_from_an_event_loop_without_a_thread_of_its_own(log: Log) -> None:
     async def begin(job_id: UUID) -> int:
         command = job.Submit(at=NOON, job=job_id, definition=DEFINITION)
-        return (await log.create(job, job_id, command, CLIENT)).recorded[0].position
+        return (await log.create(job, job_id, command, CLIENT))[0].position
 
     async def begin_some() -> list[int]:
         return await asyncio.gather(*(begin(uuid4()) for _ in range(20)))

@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 20.0
@@ -102,12 +105,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     stage.close()
 
 
-def eventually(condition: Callable[[], object]) -> None:
-    """Wait until something is so, or fail."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to be in time"
-        time.sleep(0.01)
+eventually = partial(until, seconds=PATIENCE)
 
 
 def has_ended(pid: int) -> bool:

@@ -9,9 +9,9 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from time import monotonic, sleep, time
-from typing import Any
+from time import monotonic, time
 
 import docker
 import pytest
@@ -20,6 +20,7 @@ import urllib3
 from app.settings import Settings
 from scripts.containers import family, free_port
 from tests.server import ROOT, Api
+from tests.waiting import until
 
 JOB = """
 name: two steps
@@ -93,11 +94,7 @@ def up(tmp_path: Path, docker_host: str) -> Iterator[Up]:
     service.api.close()
 
 
-def wait_until(holds: Any, seconds: float = 60) -> None:
-    deadline = monotonic() + seconds
-    while not holds():
-        assert monotonic() < deadline, "it took too long"
-        sleep(0.05)
+wait_until = partial(until, seconds=60)
 
 
 def states(up: Up, ids: list[str]) -> Counter[str]:
@@ -116,8 +113,9 @@ def starts(client: docker.DockerClient, since: float, ids: list[str]) -> Counter
 
 
 def left(client: docker.DockerClient, ids: list[str]) -> list[str]:
-    containers = client.containers.list(all=True, filters={"label": "jobledger.job"})
-    return [each.name for each in containers if each.labels["jobledger.job"] in ids]
+    """List the containers of some jobs, in one call: one may be removed before it could be asked for more."""
+    containers = client.api.containers(all=True, filters={"label": "jobledger.job"})
+    return [each["Id"] for each in containers if each["Labels"]["jobledger.job"] in ids]
 
 
 def test_a_job_becomes_containers_output_and_history(up: Up) -> None:
@@ -141,16 +139,16 @@ def test_killed_at_any_moment_it_loses_no_job_runs_none_twice_and_leaves_nothing
     up.start()
     ids = submit(up, 30)
     for ended in (2, 8, 15, 21):
-        wait_until(lambda ended=ended: states(up, ids)["COMPLETED"] >= ended, 120)
+        wait_until(lambda ended=ended: states(up, ids)["COMPLETED"] >= ended, seconds=120)
         up.kill()
         up.start()
-    wait_until(lambda: states(up, ids)["COMPLETED"] == 30, 180)
+    wait_until(lambda: states(up, ids)["COMPLETED"] == 30, seconds=180)
     for each in ids:
         shown = up.api.get(f"/jobs/{each}").json
         assert [run["state"] for run in shown["execution"] if run["state"] == "COMPLETED"] == ["COMPLETED"] * 2
         assert up.api.get(f"/jobs/{each}/log", Accept="text/plain").body == b"begin\nend\n"
     assert set(starts(docker_client, began, ids).values()) == {1}
-    wait_until(lambda: not left(docker_client, ids), 30)
+    wait_until(lambda: not left(docker_client, ids), seconds=30)
     assert up.stop() == 0
 
 
@@ -163,7 +161,7 @@ def test_a_cancelled_job_has_no_container_two_seconds_later(up: Up, docker_clien
     wait_until(lambda: states(up, [job_id])["RUNNING"])
     assert up.api.put(f"/jobs/{job_id}/cancel").status == 200
     answered = monotonic()
-    wait_until(lambda: not left(docker_client, [job_id]), 10)
+    wait_until(lambda: not left(docker_client, [job_id]), seconds=10)
     assert monotonic() - answered <= 2.5  # two seconds, and the time of looking
     assert up.api.get(f"/jobs/{job_id}").json["state"] == "CANCELLED"
     assert up.stop() == 0

@@ -100,7 +100,7 @@ def unavailable(request: Request[Any, Any, Any], error: Exception) -> Response[b
 
 
 def http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    """Answer for what the framework refused: unknown paths, wrong methods, bodies too large."""
+    """Answer for what the framework refused: unknown paths, wrong methods, broken requests."""
     status = HTTPStatus(error.status_code)
     response = answer(request, status, error.detail or status.phrase, status.name.lower())
     for name, value in (error.headers or {}).items():

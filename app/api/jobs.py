@@ -36,8 +36,8 @@ async def submit_job(request: AnyRequest) -> Response[bytes]:
     definition = await parts.bodies.job(request)
     job_id = ids.next()
     command = job.Submit(at=now(), job=job_id, definition=definition)
-    outcome = await parts.log.create(job, job_id, command, read.context(request))
-    return answers.json(encode(summary(outcome.recorded[0].event)))
+    recorded = await parts.log.create(job, job_id, command, read.context(request))
+    return answers.json(encode(summary(recorded[0].event)))
 
 
 @get("/jobs", operation_class=SearchOperation, responses=answers_with(JobPage, 400))

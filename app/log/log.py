@@ -115,13 +115,12 @@ class Log(Application[UUID]):
             return Outcome(state, _at(recorded, positions))
         raise Contended(f"stream {stream.hex} is written by too many at once: try again")
 
-    async def create(self, decider: Decider, stream: UUID, command: Command, context: Context) -> Outcome:
+    async def create(self, decider: Decider, stream: UUID, command: Command, context: Context) -> tuple[Recorded, ...]:
         """Begin a stream whose id nobody else can have, without a thread of its own to wait for the disk."""
-        state = decider.initial()
-        events = decider.decide(command, state)
+        events = decider.decide(command, decider.initial())
         recorded = _place(stream, 0, events, (command.at, context))
         positions = await self.recorder.insert_events_soon(self._seal(recorded))
-        return Outcome(reduce(decider.evolve, events, state), _at(recorded, positions))
+        return _at(recorded, positions)
 
     def load(self, decider: Decider, stream: UUID) -> Any:
         """Return the present state of a stream. It is the caller's own."""

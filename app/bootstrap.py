@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.lock import Held, locked
 from app.log import Log
+from app.vault import Vault, VaultUnusable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,11 +38,12 @@ class CannotServe(Exception):
 
 
 def serve(settings: Settings) -> None:
-    """Run the API and its views until a signal ends it."""
+    """Run the API, its views and the policies until a signal ends it."""
     import uvicorn  # noqa: PLC0415 - a runner needs no web server, and starts sooner without
 
     from app.api.application import application  # noqa: PLC0415 - as above
     from app.api.protocol import PatientProtocol  # noqa: PLC0415 - as above
+    from app.policies import Policies  # noqa: PLC0415 - as above
     from app.views import Views  # noqa: PLC0415 - as above
 
     settings.prepare()
@@ -49,9 +51,11 @@ def serve(settings: Settings) -> None:
         _listen(settings.host, settings.port) as listener,
         _alone(settings.data),
         _open(settings) as log,
+        _vault(settings) as vault,
         Views(log, settings.views) as views,
+        Policies(log, settings, vault),
     ):
-        config = uvicorn.Config(application(log, views, settings.output), http=PatientProtocol, **SERVER)
+        config = uvicorn.Config(application(log, views, vault, settings), http=PatientProtocol, **SERVER)
         _ends_in_order()
         logger.info("listens on %s, port %d, over %s", settings.host, settings.port, settings.data)
         uvicorn.Server(config).run(sockets=[listener])
@@ -68,6 +72,13 @@ def run_runner(settings: Settings) -> None:
 
 def _open(settings: Settings) -> closing[Log]:
     return closing(Log(settings.log))
+
+
+def _vault(settings: Settings) -> closing[Vault]:
+    try:
+        return closing(Vault(settings.secrets))
+    except VaultUnusable as error:
+        raise CannotServe(str(error)) from error
 
 
 def _ends_in_order() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from uuid import UUID, uuid5
 
+from app.wal import clean
 from projections.wire import Document
 
 RUNNER, STDOUT, STDERR = 0, 1, 2
@@ -20,9 +21,13 @@ CREATE TABLE IF NOT EXISTS parts (
     created_at TEXT NOT NULL,
     stream INTEGER NOT NULL CHECK (stream IN ({RUNNER}, {STDOUT}, {STDERR})),
     content BLOB NOT NULL,
+    phase TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (attempt, number)
 ) STRICT
 """
+HAS_PHASE = "SELECT 1 FROM pragma_table_info('parts') WHERE name = 'phase'"
+ADD_PHASE = "ALTER TABLE parts ADD COLUMN phase TEXT NOT NULL DEFAULT ''"
+"""For files from before an attempt could have several containers."""
 READY = "SELECT 1 FROM sqlite_schema WHERE name = 'parts'"
 COUNT = "SELECT coalesce(max(number), 0) FROM parts WHERE attempt = ?"
 NEWEST = """
@@ -30,6 +35,13 @@ SELECT number, created_at, content FROM parts WHERE attempt = ? AND number <= ? 
 """
 LENGTHS = "SELECT number, length(content) FROM parts WHERE attempt = ? ORDER BY number"
 SOME = "SELECT number, content FROM parts WHERE attempt = ? AND number > ? ORDER BY number LIMIT 16"
+DROP = """
+DELETE FROM parts WHERE attempt = :attempt
+AND number > (SELECT max(number) FROM parts WHERE attempt = :attempt) - 64
+"""
+"""The last parts first: what is left has no gap, and others come to write in between."""
+PATIENCE = 30
+"""Seconds to wait for others that write."""
 
 Row = tuple[int, str, bytes]
 
@@ -50,6 +62,15 @@ def create(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute(TABLE)
+    if connection.execute(HAS_PHASE).fetchone() is None:
+        _add_phase(connection)
+
+
+def _add_phase(connection: sqlite3.Connection) -> None:
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        if connection.execute(HAS_PHASE).fetchone() is None:  # another process may just have done it
+            connection.execute(ADD_PHASE)
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -65,6 +86,17 @@ def _is_ready(place: str) -> bool:
     """Tell whether the table is there: a moment after the file it may not be."""
     with closing(sqlite3.connect(place, uri=True)) as connection:
         return connection.execute(READY).fetchone() is not None
+
+
+def drop(path: Path, attempts: Iterable[str]) -> None:
+    """Remove what some attempts printed from the disk; who reads it meanwhile finds less and less of it."""
+    with closing(sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)) as connection:
+        create(connection)
+        connection.execute("PRAGMA secure_delete=ON")
+        for attempt in attempts:
+            while connection.execute(DROP, {"attempt": attempt}).rowcount:
+                pass
+        clean(connection)
 
 
 def page(path: Path, attempts: Sequence[str], place: tuple[int, int], query: str = "") -> tuple[list[Part], int]:

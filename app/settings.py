@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -25,6 +26,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The queues from which the runner takes work."""
     name: str = ""
     """The runner's name, the host's if empty: two runners of one log need two names."""
+    runtime: Literal["docker", "process"] = "docker"
+    """Whether tasks run as containers, or as processes of this machine."""
+    bind_roots: tuple[Path, ...] = ()
+    """The folders of the host that tasks may mount, with all that is in them."""
+    image_ttl: float = 72 * 3600.0
+    """Seconds after its last use at which an image that the runner pulled is removed; 0 for never."""
+    secrets_kept: float = 24 * 3600.0
+    """Seconds for which the secrets of a job are kept after its end: for as long it can be restarted."""
+    webhooks_allowed: tuple[str, ...] = ()
+    """Networks (`10.0.0.0/8`) and names of hosts that webhooks may reach though they are not public."""
 
     @property
     def log(self) -> Path:
@@ -40,6 +51,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def output(self) -> Path:
         """What tasks printed."""
         return self.data / "output.db"
+
+    @property
+    def secrets(self) -> Path:
+        """The secrets of jobs, encrypted; their key lies beside them."""
+        return self.data / "secrets.db"
+
+    @property
+    def policies(self) -> Path:
+        """The folder of what the policies have yet to do: a read model as well."""
+        return self.data / "policies"
 
     @property
     def runner(self) -> Path:

@@ -6,17 +6,22 @@ import asyncio
 import logging
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Self
 
-from projections import views
+from domain.job import JobCancelled, JobCompleted, JobFailed
+from projections import document, views
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
+    from uuid import UUID
 
     from eventsourcing.persistence import Notification
 
     from app.log import Log, SQLiteSubscription
+    from domain.event import Recorded
 
 logger = logging.getLogger("jobledger.views")
 
@@ -30,6 +35,8 @@ MOST_COUNTS = 1_000
 """Counts of queries that are remembered."""
 RETRY = 1.0
 """Seconds after which a follower that failed tries again."""
+
+ENDS = (JobCompleted, JobFailed, JobCancelled)
 
 
 class Behind(Exception):
@@ -48,6 +55,7 @@ class Views:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="views", daemon=True)
         self._waiting: dict[asyncio.Future[None], int] = {}
+        self._ends: dict[str, asyncio.Future[None]] = {}
         self._subscription: SQLiteSubscription | None = None
         self._counts: dict[str, int] = {}
         self._counts_at = 0
@@ -101,6 +109,16 @@ class Views:
         finally:
             del self._waiting[future]
 
+    @contextmanager
+    def end_of(self, job: UUID) -> Iterator[asyncio.Future[None]]:
+        """Lend what is done as soon as the end of a job can be read; to be asked for before the job is submitted."""
+        future = asyncio.get_running_loop().create_future()
+        self._ends[job.hex] = future
+        try:
+            yield future
+        finally:
+            del self._ends[job.hex]
+
     async def _reached(self, position: int, future: asyncio.Future[None]) -> None:
         if self._subscription is not None:
             self._subscription.hurry()
@@ -142,9 +160,21 @@ class Views:
                     return
 
     def _apply(self, batch: Sequence[Notification]) -> None:
-        self._store.apply([self._log.open(notification) for notification in batch])
+        events = [self._log.open(notification) for notification in batch]
+        self._store.apply(events)
+        self._wake_readers()
+        if self._ends:
+            self._wake_ends(_ended(events))
+
+    def _wake_readers(self) -> None:
         for future, position in tuple(self._waiting.items()):
             if position <= self.position:
+                future.get_loop().call_soon_threadsafe(_finish, future)
+
+    def _wake_ends(self, jobs: Iterable[str]) -> None:
+        for job in jobs:
+            future = self._ends.get(job)
+            if future is not None:
                 future.get_loop().call_soon_threadsafe(_finish, future)
 
     def _has_changed_over(self) -> bool:
@@ -160,9 +190,22 @@ class Views:
         views.publish(self._folder, path)
         old, self._store = self._store, new
         old.close()
+        self._wake_after_change(path)
         views.sweep(self._folder)
         logger.info("reading from %s from now on", path.name)
         return True
+
+    def _wake_after_change(self, path: Path) -> None:
+        """Wake who waits for events that are in the new file, and were never in the old one."""
+        self._wake_readers()
+        with closing(views.connect(path)) as connection:
+            self._wake_ends(document.over(connection, tuple(self._ends)))
+
+
+def _ended(events: Iterable[Recorded]) -> Iterator[str]:
+    for recorded in events:
+        if isinstance(recorded.event, ENDS):
+            yield recorded.originator_id.hex
 
 
 def _finish(future: asyncio.Future[None]) -> None:

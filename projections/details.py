@@ -1,114 +1,84 @@
-"""One job in full: its tasks as submitted, and each attempt of each task."""
+"""What only the page of one job shows of its definition."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from domain.job import (
-    JobCancelled,
-    JobSubmitted,
-    TaskClaimed,
-    TaskCompleted,
-    TaskFailed,
-    TaskLost,
-    TaskScheduled,
-    TaskStarted,
-)
+from domain.definition import AutoDelete, Defaults, JobDefinition, Webhook
+from domain.secrets import REDACTED
 from projections.store import insert
-from projections.wire import encode, timestamp
+from projections.wire import Document, encode, shown, timestamp
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
+    from datetime import datetime
 
     from sqlite_utils import Database
 
     from domain.event import Recorded
 
-INSERT_TASKS = "INSERT INTO details (id, tasks) VALUES"
-INSERT_ATTEMPT = """
-INSERT INTO attempts (number, id, job, position, state, created_at, scheduled_at, task) VALUES
-"""
-CLAIM = "UPDATE attempts SET node = :node WHERE id = :id"
-START = "UPDATE attempts SET state = 'RUNNING', started_at = :at WHERE id = :id"
-COMPLETE = "UPDATE attempts SET state = 'COMPLETED', completed_at = :at, result = :result WHERE id = :id"
-FAIL = "UPDATE attempts SET state = 'FAILED', failed_at = :at, error = :error WHERE id = :id"
-CANCEL = """
-UPDATE attempts SET state = 'CANCELLED', cancelled_at = :at
-WHERE job = :job AND state IN ('SCHEDULED', 'RUNNING') AND number < :number
-"""
-
+INSERT = "INSERT INTO details (id, tasks, more, inputs, secrets) VALUES"
+DELETE_AT = "UPDATE details SET delete_at = :at WHERE id = :job"
+RESTART = "UPDATE details SET began = :number WHERE id = :job"
+FORGET = "DELETE FROM details WHERE id = :job"
 
 COLUMNS = {
-    "number": int,
     "id": str,
-    "job": str,
-    "position": int,
-    "state": str,
-    "created_at": str,
-    "scheduled_at": str,
-    "started_at": str,
-    "completed_at": str,
-    "failed_at": str,
-    "cancelled_at": str,
-    "node": str,
-    "error": str,
-    "result": str,
-    "task": str,
+    "tasks": str,
+    "more": str,
+    "inputs": str,
+    "secrets": str,
+    "delete_at": str,
+    "began": int,
 }
-ALWAYS = {"id", "job", "position", "state", "created_at", "scheduled_at", "task"}
+"""`more` is what a job has beside its tasks; `began` the number from which on the attempts since its last restart are
+found: all before it are over."""
+
+
+class More(Document, frozen=True):
+    """What a job may have beside its tasks."""
+
+    output: str = ""
+    defaults: Defaults | None = None
+    webhooks: tuple[Webhook, ...] = ()
+    auto_delete: AutoDelete | None = None
+
+
+NOTHING = "{}"
 
 
 def create(database: Database) -> None:
-    """Create the tables of an empty read model."""
-    database.table("details").create({"id": str, "tasks": str}, pk="id", not_null={"tasks"}, strict=True)
-    attempts = database.table("attempts")
-    attempts.create(COLUMNS, pk="number", not_null=ALWAYS, strict=True)
-    attempts.create_index(["id"], unique=True)
-    attempts.create_index(["job"])
+    """Create the table of an empty read model."""
+    database.table("details").create(COLUMNS, pk="id", not_null={"tasks"}, strict=True)
 
 
-def apply(cursor: sqlite3.Cursor, batch: Sequence[Recorded]) -> None:
-    """Write what some events change in the details: the new jobs and attempts first, then what became of them."""
-    submitted = [recorded.event for recorded in batch if isinstance(recorded.event, JobSubmitted)]
-    insert(cursor, INSERT_TASKS, [(event.job.hex, encode(event.definition.tasks).decode()) for event in submitted])
-    scheduled = [recorded for recorded in batch if isinstance(recorded.event, TaskScheduled)]
-    insert(cursor, INSERT_ATTEMPT, [_attempt(recorded) for recorded in scheduled])
-    for recorded in batch:
-        _update(cursor, recorded)
+def add(cursor: sqlite3.Cursor, submissions: Sequence[Recorded]) -> None:
+    """Write the rows of new jobs."""
+    insert(cursor, INSERT, [_row(recorded.event.job.hex, recorded.event.definition) for recorded in submissions])
 
 
-def _attempt(recorded: Recorded) -> tuple[str | int, ...]:
-    event: TaskScheduled = recorded.event
-    at = timestamp(event.at)
+def _row(job: str, definition: JobDefinition) -> tuple[str | None, ...]:
+    more = shown(More(definition.output, definition.defaults, definition.webhooks, definition.auto_delete)).decode()
     return (
-        recorded.position,
-        event.attempt.hex,
-        recorded.originator_id.hex,
-        event.position,
-        "SCHEDULED",
-        at,
-        at,
-        encode(event.task).decode(),
+        job,
+        shown(definition.tasks).decode(),
+        None if more == NOTHING else more,
+        shown(definition.inputs).decode() if definition.inputs else None,
+        encode(dict.fromkeys(definition.secrets, REDACTED)).decode() if definition.secrets else None,
     )
 
 
-def _update(cursor: sqlite3.Cursor, recorded: Recorded) -> None:
-    match recorded.event:
-        case TaskClaimed() as event:
-            cursor.execute(CLAIM, {"id": event.attempt.hex, "node": event.runner.hex})
-        case TaskStarted() as event:
-            cursor.execute(START, _change(event))
-        case TaskCompleted() as event:
-            cursor.execute(COMPLETE, _change(event) | {"result": event.result or None})
-        case TaskFailed() as event:
-            cursor.execute(FAIL, _change(event) | {"error": event.error})
-        case TaskLost() as event:
-            cursor.execute(FAIL, _change(event) | {"error": event.reason})
-        case JobCancelled(at=at):
-            place = {"job": recorded.originator_id.hex, "number": recorded.position}
-            cursor.execute(CANCEL, place | {"at": timestamp(at)})
+def delete_at(cursor: sqlite3.Cursor, job: str, at: datetime) -> None:
+    """Show when a job will delete itself."""
+    cursor.execute(DELETE_AT, {"job": job, "at": timestamp(at)})
 
 
-def _change(event: TaskStarted | TaskCompleted | TaskFailed | TaskLost) -> dict[str, str | None]:
-    return {"id": event.attempt.hex, "at": timestamp(event.at)}
+def restart(cursor: sqlite3.Cursor, job: str, number: int) -> None:
+    """Remember which attempts were over before a job went on."""
+    cursor.execute(RESTART, {"job": job, "number": number})
+
+
+def delete(cursor: sqlite3.Cursor, job: str) -> None:
+    """Show a job no more."""
+    cursor.execute(FORGET, {"job": job})

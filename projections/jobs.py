@@ -1,28 +1,17 @@
-"""The list of jobs, with its search: one row a job, kept up to date with each event."""
+"""The list of jobs, with its search: one row a job."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from domain.job import (
-    JobCancelled,
-    JobCompleted,
-    JobFailed,
-    JobRestarted,
-    JobStatus,
-    JobSubmitted,
-    TaskClaimed,
-    TaskScheduled,
-    TaskStarted,
-)
+from domain.job import JobCompleted, JobFailed, JobStatus, JobSubmitted
 from projections.store import insert
-from projections.wire import JobSummary, encode, timestamp
+from projections.wire import JobHead, JobStand, encode, joined, shown, timestamp
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
+    from datetime import datetime
 
     from sqlite_utils import Database
 
@@ -32,26 +21,46 @@ SEARCHED = ("name", "description", "tags", "tasks")
 """The columns in which the words of a query are sought; what a job is called never changes once it is there."""
 
 INSERT = """
-INSERT INTO jobs (number, id, name, description, tags, tasks, state, created_at, position, task_count) VALUES
+INSERT INTO jobs (number, id, name, description, tags, tasks, head, state, position, task_count) VALUES
 """
 INSERT_TEXT = "INSERT INTO jobs_fts (rowid, name, description, tags, tasks) VALUES"
 INSERT_TAG = "INSERT OR IGNORE INTO job_tags (tag, number) VALUES"
 
 CLAIM = """
-UPDATE jobs SET state = 'SCHEDULED', started_at = coalesce(started_at, :at), position = 1
+UPDATE jobs SET state = 'SCHEDULED', started_at = coalesce(started_at, :at), position = max(position, 1)
 WHERE id = :job AND state = 'PENDING'
 """
-MOVE = "UPDATE jobs SET position = :position WHERE id = :job"
-RUN = "UPDATE jobs SET state = 'RUNNING' WHERE id = :job"
-COMPLETE = """
-UPDATE jobs SET state = 'COMPLETED', completed_at = :at, position = task_count + 1 WHERE id = :job
+RUN = "UPDATE jobs SET state = 'RUNNING' WHERE id = :job AND state <> 'RUNNING'"
+START = """
+UPDATE jobs SET state = 'RUNNING', started_at = coalesce(started_at, :at), position = max(position, 1) WHERE id = :job
 """
-FAIL = "UPDATE jobs SET state = 'FAILED', failed_at = :at, error = :error WHERE id = :job"
+MOVE = """
+UPDATE jobs SET position = CASE :position WHEN 1 THEN position ELSE max(position, :position) END,
+progress = round(100.0 * (:position - 1) / task_count, 2) WHERE id = :job
+"""
+PROGRESS = "UPDATE jobs SET progress = round(100.0 * (:position - 1 + :share) / task_count, 2) WHERE id = :job"
+COMPLETE = """
+UPDATE jobs SET state = 'COMPLETED', completed_at = :at, started_at = coalesce(started_at, :at), result = :result,
+position = task_count + 1, progress = 100 WHERE id = :job
+"""
+FAIL = """
+UPDATE jobs SET state = 'FAILED', failed_at = :at, error = :error, position = max(position, 1) WHERE id = :job
+"""
+BEYOND = "UPDATE jobs SET position = task_count + 1, progress = 100 WHERE id = :job AND position = task_count"
 CANCEL = "UPDATE jobs SET state = 'CANCELLED', cancelled_at = :at WHERE id = :job"
 RESTART = """
 UPDATE jobs SET state = CASE WHEN started_at IS NULL THEN 'PENDING' ELSE 'RUNNING' END,
 failed_at = NULL, cancelled_at = NULL, error = NULL WHERE id = :job
 """
+FORGET_TEXT = """
+INSERT INTO jobs_fts (jobs_fts, rowid, name, description, tags, tasks)
+SELECT 'delete', number, name, description, tags, tasks FROM jobs WHERE id = :job
+"""
+FORGET_TAGS = """
+DELETE FROM job_tags WHERE number = (SELECT number FROM jobs WHERE id = :job)
+AND tag IN (SELECT value FROM jobs, json_each(jobs.tags) WHERE jobs.id = :job)
+"""
+FORGET = "DELETE FROM jobs WHERE id = :job"
 
 
 COLUMNS = {
@@ -61,17 +70,20 @@ COLUMNS = {
     "description": str,
     "tags": str,
     "tasks": str,
+    "head": str,
     "state": str,
-    "created_at": str,
     "started_at": str,
     "completed_at": str,
     "failed_at": str,
     "cancelled_at": str,
     "position": int,
     "task_count": int,
+    "progress": float,
+    "result": str,
     "error": str,
 }
-ALWAYS = {"id", "name", "state", "created_at", "position", "task_count"}
+"""`head` is what clients see of a job and never changes, as JSON."""
+ALWAYS = {"id", "name", "head", "state", "position", "task_count"}
 
 
 def create(database: Database) -> None:
@@ -89,18 +101,12 @@ def create(database: Database) -> None:
     states.enable_fts(["name"], tokenize="porter unicode61")
 
 
-def apply(cursor: sqlite3.Cursor, batch: Sequence[Recorded]) -> None:
-    """Write what some events change in the list: the new jobs first, then what became of old and new ones."""
-    _insert(cursor, [recorded for recorded in batch if isinstance(recorded.event, JobSubmitted)])
-    for recorded in batch:
-        _update(cursor, recorded)
-
-
-def _insert(cursor: sqlite3.Cursor, submissions: Sequence[Recorded]) -> None:
+def add(cursor: sqlite3.Cursor, submissions: Sequence[Recorded]) -> None:
+    """Write the rows of new jobs."""
     rows = [_row(recorded.position, recorded.event) for recorded in submissions]
-    tags = [(tag, recorded.position) for recorded in submissions for tag in recorded.event.definition.tags]
     insert(cursor, INSERT, rows)
     insert(cursor, INSERT_TEXT, [(row[0], *row[2:6]) for row in rows])
+    tags = [(tag, recorded.position) for recorded in submissions for tag in recorded.event.definition.tags]
     insert(cursor, INSERT_TAG, tags)
 
 
@@ -113,42 +119,82 @@ def _row(number: int, event: JobSubmitted) -> tuple[str | int | None, ...]:
         definition.description or None,
         encode(definition.tags).decode() if definition.tags else None,
         "\n".join([task.name for task in definition.tasks]),
+        _head(event).decode(),
         "PENDING",
-        timestamp(event.at),
         0,
         len(definition.tasks),
     )
 
 
-def _update(cursor: sqlite3.Cursor, recorded: Recorded) -> None:
-    job = recorded.originator_id.hex
-    match recorded.event:
-        case TaskScheduled(position=position) if position > 1:
-            cursor.execute(MOVE, {"job": job, "position": position})
-        case TaskClaimed(at=at):
-            cursor.execute(CLAIM, {"job": job, "at": timestamp(at)})
-        case TaskStarted():
-            cursor.execute(RUN, {"job": job})
-        case JobCompleted(at=at):
-            cursor.execute(COMPLETE, {"job": job, "at": timestamp(at)})
-        case JobFailed(at=at, error=error):
-            cursor.execute(FAIL, {"job": job, "at": timestamp(at), "error": error})
-        case JobCancelled(at=at):
-            cursor.execute(CANCEL, {"job": job, "at": timestamp(at)})
-        case JobRestarted():
-            cursor.execute(RESTART, {"job": job})
-
-
-def summary(event: JobSubmitted) -> JobSummary:
-    """Return what the list will show of a job that was just submitted."""
-    definition = event.definition
-    return JobSummary(
+def _head(event: JobSubmitted) -> bytes:
+    definition, parent = event.definition, event.parent
+    head = JobHead(
         id=event.job.hex,
+        parent_id=parent.attempt.hex if parent else None,
+        parent_job_id=parent.job.hex if parent else None,
         name=definition.name,
-        description=definition.description or None,
-        tags=msgspec.Raw(encode(definition.tags)) if definition.tags else None,
-        state=JobStatus.PENDING,
+        description=definition.description,
+        tags=definition.tags,
+        inputs=definition.inputs,
         created_at=timestamp(event.at),
-        position=0,
         task_count=len(definition.tasks),
     )
+    return shown(head)
+
+
+def claim(cursor: sqlite3.Cursor, job: str, at: datetime) -> None:
+    """Show that a runner has taken a task of a job."""
+    cursor.execute(CLAIM, {"job": job, "at": timestamp(at)})
+
+
+def run(cursor: sqlite3.Cursor, job: str) -> None:
+    """Show that a task of a job runs."""
+    cursor.execute(RUN, {"job": job})
+
+
+def start(cursor: sqlite3.Cursor, job: str, at: datetime) -> None:
+    """Show that a task of a job has started another job."""
+    cursor.execute(START, {"job": job, "at": timestamp(at)})
+
+
+def move(cursor: sqlite3.Cursor, job: str, position: int) -> None:
+    """Show that a task of a job has begun, or begun again: those before it are done."""
+    cursor.execute(MOVE, {"job": job, "position": position})
+
+
+def progress(cursor: sqlite3.Cursor, job: str, position: int, share: float) -> None:
+    """Show how much of the task at a position is done, from 0 to 1."""
+    cursor.execute(PROGRESS, {"job": job, "position": position, "share": share})
+
+
+def complete(cursor: sqlite3.Cursor, job: str, event: JobCompleted) -> None:
+    """Show that a job ended well."""
+    cursor.execute(COMPLETE, {"job": job, "at": timestamp(event.at), "result": event.result or None})
+
+
+def fail(cursor: sqlite3.Cursor, job: str, event: JobFailed, *, after_tasks: bool) -> None:
+    """Show that a job failed, be it after all of its tasks were done."""
+    cursor.execute(FAIL, {"job": job, "at": timestamp(event.at), "error": event.error})
+    if after_tasks:
+        cursor.execute(BEYOND, {"job": job})
+
+
+def cancel(cursor: sqlite3.Cursor, job: str, at: datetime) -> None:
+    """Show that a job was called off."""
+    cursor.execute(CANCEL, {"job": job, "at": timestamp(at)})
+
+
+def restart(cursor: sqlite3.Cursor, job: str) -> None:
+    """Show that a job goes on; the task that begins anew says where it stands."""
+    cursor.execute(RESTART, {"job": job})
+
+
+def delete(cursor: sqlite3.Cursor, job: str) -> None:
+    """Show a job no more."""
+    for statement in (FORGET_TEXT, FORGET_TAGS, FORGET):
+        cursor.execute(statement, {"job": job})
+
+
+def summary(event: JobSubmitted) -> bytes:
+    """Return what the list shows of a job that was just submitted."""
+    return joined(_head(event), encode(JobStand(state=JobStatus.PENDING, position=0)))

@@ -24,6 +24,8 @@ TABLES = {
     "job_tags": "SELECT tag, number FROM job_tags ORDER BY tag, number",
     "details": "SELECT * FROM details ORDER BY id",
     "attempts": "SELECT * FROM attempts ORDER BY number",
+    "branches": "SELECT * FROM branches ORDER BY id",
+    "results": "SELECT * FROM results ORDER BY job, var",
     "_counts": 'SELECT "table", count FROM _counts ORDER BY "table"',
     "jobs_fts": "SELECT term, doc, col, offset FROM temp.words ORDER BY term, doc, col, offset",
 }

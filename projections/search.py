@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from projections.wire import JobSummary, encode
+from projections.wire import JobStand, encode, joined, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COLUMNS = """
-j.id, j.name, j.description, j.tags, j.state, j.created_at, j.started_at, j.completed_at, j.failed_at,
-j.cancelled_at, j.position, j.task_count, j.error
+j.head, j.state, j.started_at, j.completed_at, j.failed_at, j.cancelled_at, j.position, j.progress, j.result, j.error
 """
 ALL = f"SELECT {COLUMNS} FROM jobs j ORDER BY j.number DESC LIMIT :limit OFFSET :offset"  # noqa: S608 - constants
 COUNT_ALL = "SELECT count FROM _counts WHERE \"table\" = 'jobs'"
@@ -73,7 +72,7 @@ def newest(connection: sqlite3.Connection, number: int, size: int) -> Page:
     """Return a page of all jobs."""
     rows = connection.execute(ALL, {"limit": size, "offset": (number - 1) * size})
     counted = connection.execute(COUNT_ALL).fetchone()
-    return Page([_summary(row) for row in rows], counted[0] if counted else 0)
+    return Page([summary(row) for row in rows], counted[0] if counted else 0)
 
 
 def count(connection: sqlite3.Connection, query: Query) -> int:
@@ -88,7 +87,7 @@ def search(connection: sqlite3.Connection, query: Query, number: int, size: int)
     found, values = _condition(connection, query)
     numbers = f"SELECT rowid {found} ORDER BY rowid DESC LIMIT ? OFFSET ?"
     rows = connection.execute(FOUND % numbers, [*values, size, (number - 1) * size])
-    return [_summary(row) for row in rows]
+    return [summary(row) for row in rows]
 
 
 def _condition(connection: sqlite3.Connection, query: Query) -> tuple[str, list[str]]:
@@ -121,24 +120,17 @@ def _quoted(word: str) -> str:
     return '"' + word.replace('"', '""') + '"'
 
 
-def _summary(row: Sequence[str | int | None]) -> bytes:
-    return encode(summary_of(row))
-
-
-def summary_of(row: Sequence[Any]) -> JobSummary:
+def summary(row: Sequence[Any]) -> bytes:
     """Make the document of a row of COLUMNS."""
-    return JobSummary(
-        id=row[0],
-        name=row[1],
-        description=row[2],
-        tags=row[3] and msgspec.Raw(row[3].encode()),
-        state=row[4],
-        created_at=row[5],
-        started_at=row[6],
-        completed_at=row[7],
-        failed_at=row[8],
-        cancelled_at=row[9],
-        position=row[10],
-        task_count=row[11],
-        error=row[12],
+    stand = JobStand(
+        state=row[1],
+        started_at=row[2],
+        completed_at=row[3],
+        failed_at=row[4],
+        cancelled_at=row[5],
+        position=row[6],
+        progress=percent(row[7]),
+        result=row[8],
+        error=row[9],
     )
+    return joined(row[0].encode(), encode(stand))

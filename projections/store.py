@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from eventsourcing.persistence import Tracking
@@ -11,7 +12,7 @@ from sqlite_utils import Database
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from domain.event import Recorded
@@ -93,12 +94,15 @@ class Store:
         self._tracking.create_table()
 
 
-def insert(cursor: sqlite3.Cursor, statement: str, rows: Sequence[Sequence[str | int | None]]) -> None:
+def insert(
+    cursor: sqlite3.Cursor, statement: str, rows: Iterable[Sequence[str | int | None]], conflict: str = ""
+) -> None:
     """Insert many rows by few statements: a thread gives up its turn with each statement, and waits for the next.
 
-    The statement ends where the rows come: `INSERT INTO jobs (number, id) VALUES`.
+    The statement ends where the rows come: `INSERT INTO jobs (number, id) VALUES`. After them it may be said what is
+    done with rows that are there already.
     """
-    for start in range(0, len(rows), ROWS):
-        chunk = rows[start : start + ROWS]
+    left = iter(rows)
+    while chunk := list(islice(left, ROWS)):
         places = ",".join([f"({','.join('?' * len(chunk[0]))})"] * len(chunk))
-        cursor.execute(f"{statement} {places}", [value for row in chunk for value in row])
+        cursor.execute(f"{statement} {places} {conflict}", [value for row in chunk for value in row])

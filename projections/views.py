@@ -2,7 +2,8 @@
 
 `views/` holds numbered files and `current`, a link to the one in use. A swap moves the link, in one step; whoever has
 the old file open reads on in it until he looks again. (To replace a database under its own name would be wrong: its
-write-ahead log has a name of its own and would be taken for the new file's.)
+write-ahead log has a name of its own and would be taken for the new file's.) The name of a file also tells the layout
+of its tables: where that is of another version of this program, a new file is begun, from the first event of the log.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from projections import details, jobs
+from projections import changes
 from projections.store import Store
 
 if TYPE_CHECKING:
@@ -21,15 +22,18 @@ if TYPE_CHECKING:
 
     from projections.store import ReadModel
 
-MODELS: Sequence[ReadModel] = (jobs, details)
+MODELS: Sequence[ReadModel] = (changes,)
+LAYOUT = 2
+"""Of the tables; counts up with each change of what they hold."""
 CURRENT = "current"
-NAME = re.compile(r"views-([0-9]+)\.db")
+NAME = re.compile(r"views-([0-9]+)(?:-layout-([0-9]+))?\.db")
+"""The first layout had no number."""
 
 
 def prepare(folder: Path) -> Path:
-    """Return the file in use, and name a first one when there is none."""
+    """Return the file in use, and name a first one when there is none of this layout."""
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / CURRENT).is_symlink():
+    if not (folder / CURRENT).is_symlink() or _layout(current(folder)) != LAYOUT:
         publish(folder, following(folder))
     return current(folder)
 
@@ -43,7 +47,7 @@ def following(folder: Path) -> Path:
     """Return the name of a file that is not there yet, for a new generation of the read models."""
     link = folder / CURRENT
     taken = [*_files(folder), *([current(folder)] if link.is_symlink() else [])]
-    return folder / f"views-{max(map(_number, taken), default=0) + 1}.db"
+    return folder / f"views-{max(map(_number, taken), default=0) + 1}-layout-{LAYOUT}.db"
 
 
 def publish(folder: Path, path: Path) -> None:
@@ -70,6 +74,11 @@ def _files(folder: Path) -> list[Path]:
 def _number(path: Path) -> int:
     found = NAME.fullmatch(path.name)
     return int(found[1]) if found else 0
+
+
+def _layout(path: Path) -> int:
+    found = NAME.fullmatch(path.name)
+    return int(found[2] or 1) if found else 0
 
 
 def open_store(path: Path) -> Store:

@@ -18,7 +18,7 @@ from typing import NamedTuple, Self
 import click
 import urllib3
 
-from scripts import containers
+from scripts import containers, each
 
 ROOT = Path(__file__).parent.parent
 LOAD = ROOT / "scripts" / "load"
@@ -227,12 +227,32 @@ def run_containers(data: Path) -> Iterator[Row]:
         yield Row("one job, end to end", f"{one * 1000:.0f} ms", f"{raw_one * 1000:.0f} ms", more, "+60 ms")
 
 
+def loops(data: Path) -> Iterator[Row]:
+    """Run 10,000 items on a runtime that does nothing: as one each, and as 100 of 100 items, one after another."""
+    many, one = (_loops(data / name, *shape) for name, shape in {"many": (100, 100), "one": (1, 10_000)}.items())
+    time, memory = one.seconds / many.seconds, one.memory / many.memory
+    yield Row("each of 10,000 items, an item", _ms(one.seconds), f"{_ms(many.seconds)} of 100", f"{time:.2f}", "1.5")
+    yield Row("  memory", f"{one.memory:,.0f} B", f"{many.memory:,.0f} B of 100", f"{memory:.2f}", "1.5")
+    yield Row("  another job starts, at worst", _ms(one.slowest_start), f"{_ms(one.median_start)} median", "", "100 ms")
+
+
+def _loops(data: Path, jobs: int, items: int) -> each.Cost:
+    with service("serve", data) as running, each.runner(data) as worker:
+        each.cost(running, worker, 1, 10)  # warm
+        return each.cost(running, worker, jobs, items)
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.2f} ms"
+
+
 ROWS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "post": post,
     "slow": slow,
     "reads": reads,
     "rebuild": rebuild,
     "containers": run_containers,
+    "each": loops,
     "idle": idle,
 }
 

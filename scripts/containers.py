@@ -115,8 +115,11 @@ def free_port() -> int:
 
 
 def family(pid: int) -> list[int]:
-    """Return a process and all that it started."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    """Return a process and all that it started; some of them may end while one looks."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return [pid]
     return [pid, *(each for child in children for each in family(int(child)))]
 
 

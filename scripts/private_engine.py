@@ -104,6 +104,15 @@ def stop(folder: Path) -> None:
             folder.rmdir()
 
 
+def first_process(folder: Path) -> str:
+    """Give the number of the first process of an Engine's namespaces: what joins them ends with it."""
+    process = _process(folder)
+    if process is None or not _is_of(process, folder):
+        msg = f"no Docker Engine runs in {folder}"
+        raise Unable(msg)
+    return next(_children(process))
+
+
 def _is_ours(folder: Path) -> bool:
     return (folder / MARK).exists()
 

@@ -64,12 +64,12 @@ class Api:
 
 
 @contextlib.contextmanager
-def running(data: Path) -> Iterator[Api]:
+def running(data: Path, *options: str) -> Iterator[Api]:
     """Run `jobledger serve` for a while."""
     settings = Settings(data=data, port=free_port())
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "app", "serve", "--data", str(data), "--port", str(settings.port)]
-    process = subprocess.Popen(command, env=environment, cwd=ROOT)
+    process = subprocess.Popen([*command, *options], env=environment, cwd=ROOT)
     api = Api(settings.port, settings)
     try:
         _wait_until_up(api, process)

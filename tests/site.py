@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import docker
+import msgspec
 
 from app import output
 from app.log import Log
 from app.log.log import now
 from app.runner import Engine, Runner
+from app.runner.docker_runtime import DockerRuntime
 from app.settings import Settings
+from app.vault import Vault
 from domain import job
-from domain.definition import JobDefinition, TaskDefinition
+from domain.definition import AuxiliaryTask, JobDefinition, PostTask, Sidecar, TaskDefinition
 from domain.job import Attempt, Job, JobStatus
+from domain.secrets import conceal
+from scripts import private_engine
+from scripts.packages import as_root
 from tests import controls as c
 from tests.waiting import PATIENCE, until
 
@@ -33,30 +38,41 @@ def task(run: str = "", **given: Any) -> TaskDefinition:
     return TaskDefinition(**{"name": "t", "image": "busybox:stable", "run": run} | given)
 
 
-class Site:
-    """One installation."""
+def pre(run: str = "", **given: Any) -> AuxiliaryTask:
+    return AuxiliaryTask(**{"name": "before", "image": "busybox:stable", "run": run} | given)
 
-    def __init__(self, data: Path, docker_host: str, client: docker.DockerClient) -> None:
+
+def post(run: str = "", **given: Any) -> PostTask:
+    return PostTask(**{"name": "after", "image": "busybox:stable", "run": run} | given)
+
+
+def sidecar(run: str = "", **given: Any) -> Sidecar:
+    return Sidecar(**{"name": "Side Car", "image": "busybox:stable", "run": run} | given)
+
+
+class Installation:
+    """A data folder with its log."""
+
+    def __init__(self, data: Path) -> None:
         self.settings = Settings(data=data, name=f"runner-{uuid4().hex[:8]}", slots=4)
         self.settings.prepare()
         self.log = Log(self.settings.log)
-        self.address = docker_host
-        self.client = client
-        self.said = data / "said.txt"
-        """What the latest runner process said."""
 
     def close(self) -> None:
-        """Let go of the log, and of containers that a failed test left."""
-        for job_id in {recorded.originator_id for recorded in self.recorded()}:
-            for container in self.containers(job_id):
-                container.remove(force=True)
         self.log.close()
 
-    def submit(self, *tasks: TaskDefinition) -> UUID:
+    def submit(self, *tasks: TaskDefinition, secrets: dict[str, str] | None = None) -> UUID:
         job_id = uuid4()
-        definition = JobDefinition(name="job", tasks=tasks)
+        definition, values = conceal(JobDefinition(name="job", tasks=tasks, secrets=secrets or {}))
+        if values:
+            with closing(Vault(self.settings.secrets)) as vault:
+                vault.put(job_id, values)
         self.execute(job_id, job.Submit(at=now(), job=job_id, definition=definition))
         return job_id
+
+    def given(self, **settings: Any) -> None:
+        """Have the runners to come work with other settings."""
+        self.settings = msgspec.structs.replace(self.settings, **settings)
 
     def cancel(self, job_id: UUID) -> None:
         self.execute(job_id, job.Cancel(at=now()))
@@ -88,22 +104,9 @@ class Site:
         """Wait until the job's history holds an event."""
         until(lambda: name in self.types(job_id), seconds)
 
-    def ends(self, job_id: UUID, seconds: float = PATIENCE) -> JobStatus:
-        """Wait until the job has ended, and its containers are gone."""
-        until(lambda: not self.state(job_id).status.is_active, seconds)
-        until(lambda: all(attempt.stopped for attempt in self.attempts(job_id)))
-        until(lambda: not self.containers(job_id))
-        return self.state(job_id).status
-
     def printed(self, job_id: UUID) -> bytes:
         attempts = [attempt.id.hex for attempt in self.attempts(job_id)]
         return b"".join(output.whole(self.settings.output, attempts))
-
-    def containers(self, job_id: UUID) -> list[Any]:
-        found: list[Any] = self.client.containers.list(
-            all=True, filters={"label": f"jobledger.job={job_id.hex}"}, ignore_removed=True
-        )
-        return found
 
     def folders(self) -> list[str]:
         return [path.name for path in (self.settings.runner / "attempts").glob("*")]
@@ -111,9 +114,54 @@ class Site:
     def recorded(self) -> list[Any]:
         return [self.log.open(each) for each in self.log.recorder.select_notifications(0, 10_000)]
 
+
+class Site(Installation):
+    """An installation whose runners work with a real Docker Engine."""
+
+    def __init__(self, data: Path, docker_host: str, client: docker.DockerClient) -> None:
+        super().__init__(data)
+        self.address = docker_host
+        self.client = client
+        self.said = data / "said.txt"
+        """What the latest runner process said."""
+
+    def close(self) -> None:
+        """Let go of the log, and of what a failed test left."""
+        for job_id in {recorded.originator_id for recorded in self.recorded()}:
+            for container in self.containers(job_id):
+                container.remove(force=True)
+            for other in self.shared(job_id):
+                other.remove()
+        super().close()
+
+    def ends(self, job_id: UUID, seconds: float = PATIENCE) -> JobStatus:
+        """Wait until the job has ended, and its containers are gone."""
+        until(lambda: not self.state(job_id).status.is_active, seconds)
+        until(lambda: all(attempt.stopped for attempt in self.attempts(job_id)))
+        until(lambda: not self.containers(job_id) and not self.shared(job_id))
+        return self.state(job_id).status
+
+    def containers(self, job_id: UUID) -> list[Any]:
+        found: list[Any] = self.client.containers.list(
+            all=True, filters={"label": f"jobledger.job={job_id.hex}"}, ignore_removed=True
+        )
+        return found
+
+    def shared(self, job_id: UUID) -> list[Any]:
+        """Return the networks and volumes of a job."""
+        label = {"label": f"jobledger.job={job_id.hex}"}
+        return [*self.client.networks.list(filters=label), *self.client.volumes.list(filters=label)]
+
+    def starts(self, job_id: UUID) -> list[str]:
+        """Name the phases of which a container of a job was started, as the Engine saw it."""
+        wanted = {"label": f"jobledger.job={job_id.hex}", "event": "start"}
+        until_ = int(now().timestamp()) + 1
+        seen = self.client.events(since=until_ - 120, until=until_, filters=wanted, decode=True)
+        return [each["Actor"]["Attributes"]["jobledger.phase"] for each in seen]
+
     def runner(self, address: str = "") -> Runner:
         """Make a runner of this installation."""
-        return Runner(self.log, self.settings, Engine(address or self.address))
+        return Runner(self.log, self.settings, DockerRuntime(self.settings, Engine(address or self.address)))
 
     @contextmanager
     def running(self, address: str = "") -> Iterator[Runner]:
@@ -132,15 +180,19 @@ class Site:
 
     @contextmanager
     def process(self) -> Iterator[subprocess.Popen[bytes]]:
-        """Run a runner as a process of its own; at the end it is killed, if it still runs."""
+        """Run a runner as a process of its own, in the Engine's network; at the end it drains, or is killed."""
+        engine = Path(self.address.removeprefix("unix://")).parent
+        beside = as_root("nsenter", f"--net=/proc/{private_engine.first_process(engine)}/ns/net")
         command = [sys.executable, "-m", "app", "runner", "--data", self.settings.data, "--name", self.settings.name]
         environment = os.environ | {"DOCKER_HOST": self.address}
         with (
             self.said.open("wb") as said,
-            subprocess.Popen([*command, "--slots", "4"], cwd=ROOT, env=environment, stderr=said) as process,
+            subprocess.Popen([*beside, *command, "--slots", "4"], cwd=ROOT, env=environment, stderr=said) as process,
         ):
             try:
                 yield process
             finally:
-                if process.poll() is None:
-                    process.send_signal(signal.SIGKILL)
+                process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(PATIENCE)
+                process.kill()

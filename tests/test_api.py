@@ -8,9 +8,9 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from functools import partial
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,51 +21,12 @@ from app import rebuild
 from app.log import Log
 from domain import job, runner
 from scripts.containers import free_port
-from tests.controls import CLIENT, ENGINE, NOON, PRINTED, RUNNER
+from tests.controls import CLIENT, NOON, RUNNER
 from tests.server import ROOT, Answer, Api, running
+from tests.steps import EPOCH, SAMPLE, advance, end_subjob, finish, shown, submitted
 from tests.waiting import until
 
-SAMPLE = """
-name: sample job
-tasks:
-  - name: sample task
-    image: ubuntu:mantic
-    run: echo hello world
-"""
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
-EPOCH = {"runner": RUNNER, "epoch": 1}
-
-
-def submitted(api: Api, body: str = SAMPLE) -> str:
-    answer = api.submit(body)
-    assert answer.status == 200, answer.body
-    job_id: str = answer.json["id"]
-    return job_id
-
-
-def advance(log: Log, job_id: str, *reports: str, **given: Any) -> UUID:
-    """Claim a job's present task as a runner would, and go on with it as far as the reports say."""
-    stream = UUID(job_id)
-    attempt = log.load(job, stream).latest.id
-    log.execute(job, stream, job.Claim(at=NOON, attempt=attempt, engine=ENGINE, **EPOCH), CLIENT)
-    commands = {
-        "intend": lambda: job.IntendStart(at=NOON, attempt=attempt, container="c", **EPOCH),
-        "start": lambda: job.Start(at=NOON, attempt=attempt, **EPOCH),
-        "complete": lambda: job.Complete(at=NOON, attempt=attempt, output=PRINTED, **EPOCH, **given),
-        "fail": lambda: job.Fail(at=NOON, attempt=attempt, cause="exit", **EPOCH, **given),
-    }
-    for report in reports:
-        log.execute(job, stream, commands[report](), CLIENT)
-    return attempt
-
-
-def shown(api: Api, job_id: str, state: str) -> Any:
-    """Look at a job until it is in a state: what another process wrote is seen within milliseconds."""
-    deadline = monotonic() + 5
-    while (found := api.get(f"/jobs/{job_id}").json)["state"] != state and monotonic() < deadline:
-        sleep(0.005)
-    assert found["state"] == state
-    return found
 
 
 def test_the_service_is_up(api: Api) -> None:
@@ -258,7 +219,28 @@ def test_an_error_carries_the_fields_of_rfc_9457_beside_its_message(api: Api) ->
     }
 
 
-def test_the_description_of_the_api_covers_its_answers(api: Api) -> None:
+COMPOSITE = """
+name: composite
+inputs: {a: "1"}
+output: "{{ tasks.left }}"
+defaults: {retry: {limit: 2, delay: 1s}}
+webhooks: [{url: "http://example.com", headers: {x: y}}]
+autoDelete: {after: 1h}
+secrets: {k: a very secret word}
+tasks:
+  - name: pair
+    parallel:
+      tasks:
+        - {name: left, image: busybox, var: left, env: {K: "{{ secrets.k }}"}}
+        - {name: right, image: busybox, if: "{{ 1 == 2 }}"}
+  - name: loop
+    each: {list: "{{ sequence(0, 3) }}", concurrency: 2, task: {name: "{{ item.index }}", image: busybox}}
+  - name: child
+    subjob: {name: inner, secrets: {k: "{{ secrets.k }}"}, tasks: [{name: x, image: busybox}]}
+"""
+
+
+def test_the_description_of_the_api_covers_its_answers(api: Api, log: Log) -> None:
     description = api.get("/openapi.json").json
     assert set(description["paths"]) == {
         "/health",
@@ -269,8 +251,12 @@ def test_the_description_of_the_api_covers_its_answers(api: Api) -> None:
         "/jobs/{job_id}/log",
         "/jobs/{job_id}/events",
         "/tasks/{task_id}/log",
+        "/schemas/job.json",
     }
-    job_id = submitted(api)
+    job_id = submitted(api, COMPOSITE)
+    finish(log, job_id, "1.1", "2.1", "2.2", "2.3")
+    end_subjob(log, job_id, "3")
+    shown(api, job_id, "COMPLETED")
     for path, answer in {
         "/jobs": api.get("/jobs"),
         "/jobs/{job_id}": api.get(f"/jobs/{job_id}"),
@@ -280,6 +266,26 @@ def test_the_description_of_the_api_covers_its_answers(api: Api) -> None:
     }.items():
         schema = described(description, path, answer)
         jsonschema.validate(answer.json, schema | {"components": description["components"]})
+
+
+def test_no_field_of_an_answer_is_left_out_of_the_description(api: Api, log: Log) -> None:
+    schemas = api.get("/openapi.json").json["components"]["schemas"]
+    job_id = submitted(api, COMPOSITE)
+    finish(log, job_id, "1.1", "2.1")
+    found = api.get(f"/jobs/{job_id}").json
+    for name, answer in {
+        "JobDetail": found,
+        "ContextDocument": found["context"],
+        "Execution": found["execution"][0],
+        "ParallelState": found["execution"][0]["parallel"],
+        "EachState": found["execution"][3]["each"],
+    }.items():
+        assert answer.keys() <= schemas[name]["properties"].keys(), name
+
+
+def test_the_description_tells_of_the_text_of_a_log(api: Api) -> None:
+    answers = api.get("/openapi.json").json["paths"]["/tasks/{task_id}/log"]["get"]["responses"]["200"]["content"]
+    assert answers.keys() == {"application/json", "text/plain"}
 
 
 def described(description: Any, path: str, answer: Answer) -> Any:
@@ -360,6 +366,48 @@ def test_read_models_that_are_deleted_under_a_running_service_come_back(tmp_path
         assert all(api.get(f"/jobs/{each}").status == 200 for each in ids)
 
 
+OLD_TABLES = """
+CREATE TABLE jobs (number INTEGER PRIMARY KEY, id TEXT NOT NULL, name TEXT NOT NULL, description TEXT, tags TEXT,
+tasks TEXT, state TEXT NOT NULL, created_at TEXT NOT NULL, started_at TEXT, completed_at TEXT, failed_at TEXT,
+cancelled_at TEXT, position INTEGER NOT NULL, task_count INTEGER NOT NULL, error TEXT) STRICT;
+CREATE TABLE details (id TEXT PRIMARY KEY, tasks TEXT NOT NULL) STRICT;
+CREATE TABLE attempts (number INTEGER PRIMARY KEY, id TEXT NOT NULL, job TEXT NOT NULL, position INTEGER NOT NULL,
+state TEXT NOT NULL, created_at TEXT NOT NULL, scheduled_at TEXT NOT NULL, started_at TEXT, completed_at TEXT,
+failed_at TEXT, cancelled_at TEXT, node TEXT, error TEXT, result TEXT, task TEXT NOT NULL) STRICT;
+CREATE TABLE tracking (application_name TEXT, notification_id INTEGER, PRIMARY KEY (application_name)) WITHOUT ROWID;
+INSERT INTO tracking VALUES ('jobledger', 2);
+"""
+"""As version 0.1 had them, up to a position."""
+
+
+def test_read_models_of_an_earlier_version_are_begun_anew(tmp_path: Path) -> None:
+    with running(tmp_path) as api:
+        job_id = submitted(api)
+        before = api.get(f"/jobs/{job_id}").body
+    folder = tmp_path / "views"
+    shutil.rmtree(folder)
+    folder.mkdir()
+    with closing(sqlite3.connect(folder / "views-1.db")) as old:
+        old.executescript(OLD_TABLES)
+    (folder / "current").symlink_to("views-1.db")
+    with running(tmp_path) as api:
+        assert api.get(f"/jobs/{job_id}").body == before
+        assert rebuild.run(api.settings, lambda _: None, verify=True) is not None
+    assert not list(folder.glob("views-1.db*"))
+
+
+def test_a_rebuild_over_read_models_of_an_earlier_version_needs_no_proof(tmp_path: Path) -> None:
+    with running(tmp_path) as api:
+        job_id = submitted(api)
+    folder = tmp_path / "views"
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / "current").symlink_to("views-1.db")
+    assert rebuild.run(api.settings, lambda _: None, verify=True) is None
+    with running(tmp_path) as api:
+        assert api.get(f"/jobs/{job_id}").status == 200
+
+
 def test_no_accepted_job_is_missed_while_rebuilt_read_models_are_swapped_in(tmp_path: Path) -> None:
     with running(tmp_path) as api:
         over = threading.Event()
@@ -380,3 +428,30 @@ def test_no_accepted_job_is_missed_while_rebuilt_read_models_are_swapped_in(tmp_
             client.join()
         assert missed == []
         assert all(proofs)
+
+
+def test_a_job_that_is_over_at_once_is_pending_in_its_summary(api: Api) -> None:
+    answer = api.submit(SAMPLE.replace("    image", "    if: '{{ 1 == 2 }}'\n    image"))
+    assert (answer.json["state"], answer.json["position"]) == ("PENDING", 0)
+
+
+def test_a_job_whose_output_failed_has_no_more_tasks_to_run(api: Api, log: Log) -> None:
+    job_id = submitted(api, SAMPLE + "output: \"{{ fromJSON('{') }}\"\n")
+    finish(log, job_id, "1")
+    failed = shown(api, job_id, "FAILED")
+    assert (failed["position"], failed["progress"]) == (2, 100)
+    answer = api.put(f"/jobs/{job_id}/restart")
+    assert (answer.status, answer.json["message"]) == (400, "job has no more tasks to run")
+
+
+def test_a_deleted_job_is_seen_in_its_history_alone(api: Api, log: Log) -> None:
+    job_id = submitted(api)
+    attempt = advance(log, job_id, "intend", "start", "complete")
+    log.execute(job, UUID(job_id), job.Delete(at=NOON), CLIENT)
+    until(lambda: api.get(f"/jobs/{job_id}").status == 404)
+    for path in (f"/jobs/{job_id}/log", f"/tasks/{attempt.hex}/log"):
+        assert api.get(path).status == 404
+    for command in ("cancel", "restart"):
+        assert api.put(f"/jobs/{job_id}/{command}").status == 404
+    events = api.get(f"/jobs/{job_id}/events")
+    assert (events.status, events.json["items"][-1]["type"]) == (200, "JobDeleted")

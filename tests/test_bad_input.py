@@ -46,6 +46,9 @@ def laughs(levels: int = 8, width: int = 10) -> str:
     return "\n".join(lines)
 
 
+MANY_INSIDE = "  - name: p\n    parallel:\n      tasks:\n" + "      - {name: u, image: a}\n" * 999
+NINE_DEEP = "{name: t, parallel: {tasks: [" * 9 + "{name: u, image: a}" + "]}}" * 9
+
 BODIES = [
     Case("B01 empty body", "", code="body_empty"),
     Case("B02 no content type", OK, 415, "content_type", "missing content type", ""),
@@ -112,8 +115,141 @@ BODIES = [
     yaml("J12 a variable without a name", f"{TASK}    env: {{'': x}}\n", "env", "env"),
     yaml("J12 a value of 100 KB", f"{TASK}    env: {{A: {'x' * 100_000}}}\n", "too_long", "env"),
     yaml("J12 NUL in a value", f'{TASK}    env: {{A: "a\\0b"}}\n', "control_character", "env"),
-    yaml("a field that comes later", f"{TASK}    retry: {{limit: 1}}\n", "unsupported", "not supported yet"),
-    yaml("an expression", f"{TASK}    env: {{A: '{{{{ inputs.x }}}}'}}\n", "unsupported", "not supported yet"),
+    *[
+        yaml(f"{row}: {lines}", f"{TASK}{lines}\n", code, says)
+        for row, code, says, every in [
+            ("J02 no tasks inside", "min", "tasks", ["    parallel: {tasks: []}"]),
+            (
+                "J03",
+                "duration",
+                "timeout",
+                [f"    timeout: {text}" for text in ("5", "-1s", "9999999h", "1e9s", "\u0661s")],
+            ),
+            ("J04", "range", "retry", [f"    retry: {{limit: {text}}}" for text in ("-1", "0", "11", "1000000000")]),
+            ("J04", "range", "retry", ["    retry: {limit: 1, delay: 2s, maxDelay: 1s}"]),
+            ("J04", "range", "retry", ["    retry: {limit: 1, delay: 1s, backoff: 0.5}"]),
+            ("J04", "range", "priority", ["    priority: 10", "    priority: -1", "defaults: {priority: 10}"]),
+            ("J05", "range", "cpus", [f"    limits: {{cpus: '{text}'}}" for text in ("-1", "0", "1e30", "0x10")]),
+            (
+                "J05",
+                "range",
+                "memory",
+                [f"    limits: {{memory: '{text}'}}" for text in ("1", "1e30", "10Q", "0x10", "5m")],
+            ),
+            (
+                "J07",
+                "queue",
+                "queue",
+                [f"    queue: {text}" for text in ("x-exclusive", "../a", "''", "q" * 1_000, "jobs")],
+            ),
+            ("J09", "mount", "mounts", ["    mounts: [{type: npipe, target: /a, source: /b}]"]),
+            (
+                "J09",
+                "mount",
+                "target",
+                [
+                    f"    mounts: [{{type: volume, target: {text}}}]"
+                    for text in ("/", "/tork", "a", "/a/../b", "'/a,b'")
+                ],
+            ),
+            ("J09", "mount", "target", ["    mounts: [{type: volume, target: /a}, {type: tmpfs, target: //a/}]"]),
+            ("J09", "mount", "source", ["    mounts: [{type: bind, target: /a, source: '/b:/c'}]"]),
+            (
+                "J09 a volume that is the host's",
+                "mount",
+                "opts",
+                ["    mounts: [{type: volume, target: /a, opts: {type: none, o: bind, device: /}}]"],
+            ),
+            (
+                "J10",
+                "file_name",
+                "files",
+                [f"    files: {{{text}: x}}" for text in ("../../etc/cron.d/x", "/abs", "''", "a/../b", "f" * 256)],
+            ),
+            ("J10 a file and a folder", "file_name", "files", ["    files: {a: x, a/b: y}"]),
+            ("J10 NUL", "control_character", "files", ['    files: {"a\\0b": x}']),
+            ("J11", "workdir", "workdir", [f"    workdir: {text}" for text in ("../x", "/tork", "/proc", "/a/../sys")]),
+            (
+                "J13",
+                "network",
+                "networks",
+                [f"    networks: ['{text}']" for text in ("host", "none", "container:a", "b; rm")],
+            ),
+            ("J14", "gpus", "gpus", ["    gpus: all,--privileged", "    gpus: device=../../x"]),
+            ("J15", "var", "var", [f"    var: {text}" for text in ("__class__", "a.b")]),
+            (
+                "J15",
+                "var",
+                "each.var",
+                [
+                    f"  - {{name: e, each: {{list: '[1]', var: {text}, task: {{name: u, image: a}}}}}}"
+                    for text in ("inputs", "job")
+                ],
+            ),
+            (
+                "J16",
+                "expression",
+                "cmd",
+                [
+                    f"    cmd: ['{{{{ {text} }}}}']"
+                    for text in ("().__class__.__mro__", "nosuch.x", "1 +", "(" * 5_000, "secrets.a", "$env")
+                ],
+            ),
+            (
+                "J17",
+                "url",
+                "url",
+                [
+                    f"webhooks: [{{url: '{text}'}}]"
+                    for text in (
+                        "file:///etc/passwd",
+                        "gopher://a",
+                        "http://user:pw@h",
+                        "://x",
+                        "http://%zz",
+                        "http://",
+                    )
+                ],
+            ),
+            (
+                "J18",
+                "header",
+                "headers",
+                [
+                    f"webhooks: [{{url: http://a, headers: {{{text}: a}}}}]"
+                    for text in ('"X\\r\\nHost"', "Host", "Content-Length", "Webhook-Id")
+                ],
+            ),
+            ("J18 100 KB", "too_long", "headers", [f"webhooks: [{{url: http://a, headers: {{A: {'a' * 100_000}}}}}]"]),
+            ("J18 an event", "event", "event", ["webhooks: [{url: http://a, event: job.Started}]"]),
+            ("J19", "secret_too_short", "secrets", ["secrets: {a: ''}", "secrets: {a: b}"]),
+            (
+                "J19 1,000 of them",
+                "too_many",
+                "secrets",
+                [f"secrets: {{{','.join(f'a{i}: long' for i in range(1_000))}}}"],
+            ),
+            ("J20 a short password", "secret_too_short", "password", ["    registry: {password: abc}"]),
+            ("J21", "unsupported", "permissions", ["permissions: [{user: x, role: y}]"]),
+            ("J22", "duration", "wait", ["wait: {timeout: 0s}", "wait: {timeout: 100h}"]),
+            ("J23", "unsupported", "schedule", ["schedule: {cron: '* * * * *'}"]),
+            ("J24", "duration", "autoDelete", ["autoDelete: {after: -1h}", "autoDelete: {after: 1ns}"]),
+        ]
+        for lines in every
+    ],
+    yaml("J02 1,001 tasks, most of them inside", f"{TASK}{MANY_INSIDE}", "too_many", "tasks"),
+    yaml("J02 nested nine deep", f"name: n\ntasks: [{NINE_DEEP}]", "too_deep"),
+    *[
+        yaml(f"J06 {text[:20]}", f"name: n\ntasks: [{{name: t, image: '{text}'}}]", "image", "image")
+        for text in ("-v", "a b", "UPPER/Case", "a" * 5_000, "x@sha256:zz")
+    ],
+    yaml("J10 101 files", f"{TASK}    files: {{{','.join(f'f{i}: x' for i in range(101))}}}", "too_many", "files"),
+    yaml(
+        "a composite task with an image",
+        f"{TASK}    parallel: {{tasks: [{{name: u, image: b}}]}}",
+        "composite",
+        "image",
+    ),
 ]
 
 
@@ -146,6 +282,19 @@ GOOD = [
     Case(
         "Y07 scalars",
         f"{TASK}    env: {{A: NO, B: 0777, C: 1:30, D: 2024-01-01, E: 1e3}}\n",
+        200,
+        content_type="text/yaml",
+    ),
+    Case(
+        "J20 a password of a registry",
+        f"{TASK}    registry: {{username: a, password: abcd}}\n",
+        200,
+        content_type="text/yaml",
+    ),
+    Case("J16 a brace that is never closed", f"{TASK}    env: {{A: '{{{{ inputs.x'}}\n", 200, content_type="text/yaml"),
+    Case(
+        "J17 an address that will be refused when it is delivered to",
+        f"{TASK}webhooks: [{{url: 'http://169.254.169.254/'}}]\n",
         200,
         content_type="text/yaml",
     ),

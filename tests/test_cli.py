@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from app import __version__
 from app.cli import COMMANDS, address, cli, exits, times, up
 from app.cli.failure import Failure
+from app.cli.options import Duration
 from app.settings import Settings
 from scripts.containers import free_port
 
@@ -139,15 +140,39 @@ def test_the_address_shown_can_be_opened_on_this_machine(host: str, url: str) ->
 
 def test_up_starts_our_own_program_with_what_it_was_given(tmp_path: Path) -> None:
     """A folder named `app` where the user stands must not be taken for ours."""
-    settings = Settings(data=tmp_path, port=8123, slots=3, queues=("default", "big"), name="one")
+    settings = Settings(
+        data=tmp_path,
+        port=8123,
+        slots=3,
+        queues=("default", "big"),
+        name="one",
+        runtime="process",
+        bind_roots=(Path("/srv"),),
+        image_ttl=0.0,
+        secrets_kept=1.5,
+        webhooks_allowed=("10.0.0.0/8", "hook.example"),
+    )
     program = [sys.executable, "-P", "-m", "app"]
-    data = ["--data", str(tmp_path)]
+    common = ["--data", str(tmp_path), "--runtime", "process"]
     api, runner = up.commands(settings, insecure=True).values()
-    assert api == [*program, "serve", *data, "--host", "127.0.0.1", "--port", "8123", "--insecure"]
-    assert runner == [
-        *[*program, "runner", *data, "--name", "one"],
-        *["--slots", "3", "--queue", "default", "--queue", "big"],
+    assert api == [
+        *[*program, "serve", *common, "--host", "127.0.0.1", "--port", "8123", "--insecure"],
+        *["--allow-webhook", "10.0.0.0/8", "--allow-webhook", "hook.example", "--keep-secrets", "1.500000s"],
     ]
+    assert runner == [
+        *[*program, "runner", *common, "--name", "one", "--slots", "3", "--queue", "default", "--queue", "big"],
+        *["--bind-root", "/srv", "--image-ttl", "0"],
+    ]
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("0", 0.0), ("90m", 5400.0), ("1.500000s", 1.5)])
+def test_a_duration_is_an_option_as_it_is_a_field(text: str, seconds: float) -> None:
+    assert Duration().convert(text, None, None) == seconds
+
+
+def test_a_duration_that_is_none_is_refused_with_the_reason() -> None:
+    with pytest.raises(click.BadParameter, match="numbers with units"):
+        Duration().convert("soon", None, None)
 
 
 def test_the_program_is_found_from_anywhere(tmp_path: Path) -> None:

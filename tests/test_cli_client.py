@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -78,6 +80,116 @@ def test_a_job_is_shown_with_its_tasks(run: Command, api: Api) -> None:
     assert f"id          {SECOND}\n" in shown
     assert "error       exit code 3: no\n" in shown
     assert shown.endswith(f"\n1\t{TASK}\tFAILED\t\tgreet\texit code 3: no\n")
+
+
+def attempt(path: str, state: str, parent: str = "", **more: Any) -> dict[str, Any]:
+    """Make an attempt as the API shows it; its id tells its path."""
+    inside = {"parentId": parent} if parent else {}
+    identifier = path.replace(".", "a").ljust(32, "0")
+    return (
+        {"id": identifier, "position": int(path[0]), "path": path, "state": state, "name": f"n{path}"} | inside | more
+    )
+
+
+def test_tasks_within_tasks_are_shown_below_them_in_their_order(run: Command, api: Api) -> None:
+    """Whatever the order in which they began."""
+    outer, inner = attempt("1", "RUNNING", each={"size": 2, "completions": 1}), "1".ljust(32, "0")
+    pair = attempt("1.2", "RUNNING", inner, parallel={"tasks": [{}, {}, {}]})
+    api.jobs[1]["execution"] = [
+        outer,
+        pair,
+        attempt("1.1", "COMPLETED", inner, result="42"),
+        attempt("1.2.1", "FAILED", pair["id"], error="no"),
+        attempt("1.2.1", "RUNNING", pair["id"], progress=40.5),
+        attempt("2", "RUNNING", subjob={"id": FIRST}),
+        attempt("3", "SKIPPED"),
+    ]
+    lines = run("show", SECOND).stdout.splitlines()
+    told = [line.split("\t") for line in lines[lines.index("") + 1 :]]
+    assert [(path, state, name, outcome) for path, _, state, _, name, outcome in told] == [
+        ("1", "RUNNING", "n1", "1 of 2 done"),
+        ("1.1", "COMPLETED", "  n1.1", "42"),
+        ("1.2", "RUNNING", "  n1.2", "0 of 3 done"),
+        ("1.2.1", "FAILED", "    n1.2.1", "no"),
+        ("1.2.1", "RUNNING", "    n1.2.1", "40.5 %"),
+        ("2", "RUNNING", "n2", f"job {FIRST}"),
+        ("3", "SKIPPED", "n3", ""),
+    ]
+
+
+def test_of_many_tasks_within_one_those_that_failed_are_shown(run: Command, api: Api) -> None:
+    """Beside how many others there are."""
+    outer = attempt("1", "FAILED", each={"size": 100})
+    states = ["COMPLETED"] * 60 + ["FAILED"] * 2 + ["CREATED"] * 38
+    children = [attempt(f"1.{place}", state, outer["id"]) for place, state in enumerate(states, 1)]
+    api.jobs[1]["execution"] = [outer, *children]
+    told = [line.split("\t") for line in run("show", SECOND).stdout.splitlines()[-4:]]
+    assert [(line[0], line[2]) for line in told[:3]] == [("1", "FAILED"), ("1.61", "FAILED"), ("1.62", "FAILED")]
+    assert told[3] == ["1.*", "", "", "", "  98 more", "60 COMPLETED, 38 CREATED"]
+
+
+def test_a_job_tells_its_result_its_progress_and_who_started_it(run: Command, api: Api) -> None:
+    """Where it has them."""
+    api.jobs[1] |= {"result": "42", "progress": 33.33, "parentId": TASK, "parentJobId": FIRST}
+    shown = run("show", SECOND).stdout
+    assert "result      42\n" in shown
+    assert "progress    33.33 %\n" in shown
+    assert f"parent      task {TASK} of job {FIRST}\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "told"),
+    [
+        (
+            "TaskExpanded",
+            {
+                "attempt": TASK,
+                "task": {"name": "l", "each": {"list": "x"}},
+                "size": 3,
+                "items": [1, 2, 3],
+            },
+            "attempt=cccc44440000  task=l (each)  size=3",
+        ),
+        (
+            "SubjobStarted",
+            {"attempt": TASK, "task": {"name": "c", "subjob": {"name": "x"}}, "job": FIRST, "parent": TASK},
+            f"attempt=cccc44440000  task=c (job)  job={FIRST[:12]}  parent=cccc44440000",
+        ),
+        ("TaskProgressed", {"attempt": TASK, "progress": 40.0}, "attempt=cccc44440000  progress=40"),
+        (
+            "JobSubmitted",
+            {"job": FIRST, "parent": {"job": SECOND, "attempt": TASK}},
+            f"parent=cccc44440000 of job {SECOND[:12]}",
+        ),
+        ("WebhookGaveUp", {"webhook": 0, "cause": 7, "error": "HTTP 404"}, "webhook=0  cause=7  error=HTTP 404"),
+    ],
+)
+def test_history_tells_in_few_words_what_matters(
+    run: Command, api: Api, kind: str, data: dict[str, Any], told: str
+) -> None:
+    """Ids are short, lists are counted, and of tasks there is what they are called."""
+    api.events = [{"number": 1, "time": CREATED, "type": kind, "actor": {"kind": "runner", "id": "host"}, "data": data}]
+    assert run("history", "@latest").stdout.partition("runner host  ")[2] == f"{told}\n"
+
+
+def test_a_task_that_was_skipped_is_not_followed_for_ever(run: Command, api: Api) -> None:
+    """Though its job goes on."""
+    api.jobs[2]["execution"] = [{"id": TASK, "state": "SKIPPED"}]
+    api.output[f"/tasks/{TASK}/log"] = b""
+    assert run("logs", "-f", TASK[:4]).exit_code == exits.DONE
+
+
+def test_waiting_tells_the_name_of_the_task_as_it_runs(run: Command, api: Api, tmp_path: Path) -> None:
+    """And not of one of those within it."""
+    file = tmp_path / "job.yaml"
+    file.write_bytes(b"name: x")
+    runs = [attempt("1", "RUNNING", name="loop a"), attempt("1.1", "RUNNING", "1".ljust(32, "0"), name="child")]
+    tasks = [{"name": "loop {{ inputs.a }}"}]
+    api.jobs[0] |= {"execution": runs, "tasks": tasks}
+    api.steps[FIRST] = [("COMPLETED", b"")]
+    api.fixed["GET", f"/jobs/{FIRST}"] = [(200, json.dumps(api.jobs[0] | {"state": "RUNNING"}).encode())]
+    result = run("submit", str(file), "--wait")
+    assert result.stderr.splitlines()[0] == f"{FIRST[:12]} RUNNING task 1 of 1: loop a"
 
 
 @pytest.mark.parametrize("text", ["@latest", "aaaa1", "AAAA1111", f"{FIRST[:8]}-{FIRST[8:]}", FIRST])

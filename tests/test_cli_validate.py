@@ -28,7 +28,7 @@ def _run(*arguments: str, stdin: str | bytes = "") -> Result:
 def _shown(monkeypatch: pytest.MonkeyPatch, body: bytes, *problems: Problem) -> list[str]:
     """Return what is shown of problems at hand."""
 
-    def refuse(_body: bytes, _form: str) -> None:
+    def refuse(_body: bytes, _form: str, **_options: bool) -> None:
         raise Invalid(problems)
 
     monkeypatch.setattr(validate, "read_job", refuse)
@@ -71,6 +71,13 @@ def test_programs_get_json(tmp_path: Path) -> None:
 def test_stdin_is_a_file_too() -> None:
     """It is called <stdin>."""
     assert _run("-", stdin=GOOD).stdout == "<stdin>: ok\n"
+
+
+def test_processes_need_no_image() -> None:
+    """Containers do."""
+    job = "name: hello\ntasks: [{name: greet, run: date}]\n"
+    assert _run("-", stdin=job).exit_code == exits.USAGE
+    assert _run("-", "--runtime", "process", stdin=job).exit_code == exits.DONE
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 import yaml
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.documents import Form, read_job
-from domain.definition import JobDefinition
+from domain.definition import JobDefinition, TaskDefinition
 from domain.errors import Invalid
 
 TASK = "name: n\ntasks:\n  - name: t\n    image: a\n"
@@ -71,15 +71,17 @@ def test_anything_that_looks_like_yaml_or_json_is_a_job_or_invalid(parts: list[s
     read_or_refuse(body, "json")
 
 
+def written_names(kind: type[msgspec.Struct]) -> list[str]:
+    return [field.encode_name for field in msgspec.structs.fields(kind)]
+
+
 TEXT = st.text(max_size=20)
 DATA = st.recursive(
     TEXT | st.none() | st.booleans() | st.integers() | st.floats(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=10,
 )
-FIELDS = st.sampled_from(
-    [*JobDefinition.__struct_fields__, *JobDefinition.LATER, "image", "run", "cmd", "env", "queue"]
-)
+FIELDS = st.sampled_from(sorted({*JobDefinition.LATER, *written_names(JobDefinition), *written_names(TaskDefinition)}))
 
 
 @settings(deadline=None)
@@ -92,25 +94,88 @@ def test_any_data_is_a_job_or_invalid(data: Any) -> None:
 PLAIN = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=20).filter(
     lambda text: "{{" not in text
 )
-TASKS = st.fixed_dictionaries(
-    {"name": PLAIN.filter(bool), "image": st.sampled_from(["a", "b.c:5000/d/e:f"])},
+NAMES = PLAIN.filter(bool)
+LINES = st.text(st.characters(exclude_categories=["Cc", "Cs"]) | st.sampled_from("\t\n"), max_size=40).filter(
+    lambda text: "{{" not in text
+)
+WORDS = st.from_regex(r"\A[a-z][a-z0-9_]{4,20}\Z")
+IMAGES = st.sampled_from(["a", "b.c:5000/d/e:f", "{{ inputs.image }}"])
+DURATIONS = st.sampled_from(["5s", "1h30m", ".5h"])
+TEMPLATES = PLAIN | st.sampled_from(["{{ inputs.x }}", "a {{ tasks.a + 'b' }} c"])
+ENVIRONMENTS = st.dictionaries(PLAIN.filter(lambda text: bool(text) and "=" not in text), TEMPLATES, max_size=4)
+RETRIES = st.fixed_dictionaries(
+    {"limit": st.integers(1, 10), "delay": st.just("1s")},
+    optional={"backoff": st.integers(1, 100) | st.floats(1, 100), "maxDelay": st.sampled_from(["1s", "1h"])},
+)
+AUXILIARIES = st.fixed_dictionaries(
+    {"name": NAMES, "image": IMAGES},
     optional={
-        "run": st.text(st.characters(exclude_categories=["Cc", "Cs"]) | st.sampled_from("\t\n"), max_size=40),
-        "cmd": st.lists(PLAIN),
-        "entrypoint": st.lists(PLAIN),
-        "env": st.dictionaries(PLAIN.filter(lambda text: bool(text) and "=" not in text), PLAIN),
-        "queue": st.from_regex(r"\A[a-w][A-Za-z0-9._-]{10,20}\Z"),
-        "timeout": st.sampled_from(["5s", "1h30m", ".5h"]),
-        "var": st.from_regex(r"\A[a-z_][a-z0-9_]{0,20}\Z"),
+        "run": LINES,
+        "cmd": st.lists(TEMPLATES, max_size=4),
+        "env": ENVIRONMENTS,
+        "files": st.dictionaries(WORDS, LINES, max_size=3),
+        "registry": st.fixed_dictionaries({}, optional={"username": PLAIN, "password": WORDS}),
     },
 )
+TASKS = st.fixed_dictionaries(
+    {"name": NAMES, "image": IMAGES},
+    optional={
+        "description": LINES,
+        "run": LINES,
+        "cmd": st.lists(TEMPLATES, max_size=4),
+        "entrypoint": st.lists(PLAIN, max_size=4),
+        "env": ENVIRONMENTS,
+        "files": st.dictionaries(WORDS, LINES, max_size=3),
+        "queue": st.from_regex(r"\A[a-w][A-Za-z0-9._-]{10,20}\Z"),
+        "pre": st.lists(AUXILIARIES, max_size=2),
+        "mounts": st.lists(st.just({"type": "tmpfs", "target": "/x", "opts": {"size": "1m"}}), max_size=1),
+        "retry": RETRIES,
+        "limits": st.sampled_from([{}, {"cpus": "1.5"}, {"memory": "1g", "cpus": ".5"}]),
+        "timeout": DURATIONS,
+        "var": WORDS,
+        "if": st.sampled_from(["true", "{{ inputs.x == '1' }}"]),
+        "tags": st.lists(PLAIN, max_size=3),
+        "priority": st.integers(0, 9),
+    },
+)
+COMPOSITES = st.recursive(
+    TASKS,
+    lambda inner: (
+        st.fixed_dictionaries(
+            {"name": NAMES, "parallel": st.fixed_dictionaries({"tasks": st.lists(inner, min_size=1, max_size=3)})}
+        )
+        | st.fixed_dictionaries(
+            {
+                "name": NAMES,
+                "each": st.fixed_dictionaries(
+                    {"list": st.just("{{ sequence(0, 3) }}"), "task": inner}, optional={"var": WORDS}
+                ),
+            }
+        )
+    ),
+    max_leaves=4,
+)
+WEBHOOKS = st.fixed_dictionaries(
+    {"url": st.sampled_from(["http://a", "https://b.c/d?e", "{{ inputs.url }}"])},
+    optional={"event": st.sampled_from(["", "job.Progress"]), "headers": st.dictionaries(WORDS, WORDS, max_size=2)},
+)
 JOBS = st.fixed_dictionaries(
-    {"name": PLAIN.filter(bool), "tasks": st.lists(TASKS, min_size=1, max_size=3)},
-    optional={"description": PLAIN, "tags": st.lists(PLAIN, max_size=5)},
+    {"name": NAMES, "tasks": st.lists(COMPOSITES, min_size=1, max_size=3)},
+    optional={
+        "description": LINES,
+        "tags": st.lists(PLAIN, max_size=5),
+        "inputs": st.dictionaries(NAMES, LINES, max_size=3),
+        "secrets": st.dictionaries(WORDS, WORDS, max_size=3),
+        "output": st.just("{{ tasks.a }}"),
+        "defaults": st.fixed_dictionaries({}, optional={"retry": RETRIES, "priority": st.integers(0, 9)}),
+        "webhooks": st.lists(WEBHOOKS, max_size=2),
+        "autoDelete": st.just({"after": "1h"}),
+        "wait": st.just({"timeout": "1m"}),
+    },
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(JOBS)
 def test_a_good_job_means_the_same_in_json_in_yaml_and_in_storage(data: dict[str, Any]) -> None:
     body = json.dumps(data).encode()

@@ -22,7 +22,8 @@ from app.log import Log
 from domain import job
 from domain.errors import Missing, Refused
 from domain.event import Recorded
-from tests.controls import CLIENT, DEFINITION, ENGINE, JOB, NOON, RUNNER, SCHEDULED_1, SUBMITTED
+from domain.job import TaskStarted
+from tests.controls import CLIENT, DEFINITION, ENGINE, JOB, NOON, RUNNER, SCHEDULED_1, STARTED_1, SUBMITTED
 
 
 @pytest.fixture
@@ -39,6 +40,7 @@ def submit(log: Log, job_id: UUID = JOB) -> job.Job:
 
 
 def claim(submitted: job.Job, runner: UUID = RUNNER) -> job.Claim:
+    assert submitted.latest
     return job.Claim(at=NOON, attempt=submitted.latest.id, runner=runner, epoch=1, engine=ENGINE)
 
 
@@ -55,6 +57,35 @@ def test_the_outcome_of_a_command_tells_where_its_events_stand(log: Log) -> None
     outcome = log.execute(job, JOB, job.Submit(at=NOON, job=JOB, definition=DEFINITION), CLIENT)
     assert [recorded.position for recorded in outcome.recorded] == [3, 4]
     assert log.acknowledged == 4
+
+
+class Flood:
+    """Decides any command to very many events."""
+
+    MANY = 20_000
+
+    def initial(self) -> int:
+        return 0
+
+    def decide(self, _: object, seen: int) -> tuple[job.JobEvent, ...]:
+        return (TaskStarted(at=NOON, attempt=JOB),) * self.MANY if not seen else ()
+
+    def evolve(self, seen: int, _: object) -> int:
+        return seen + 1
+
+
+def test_very_many_events_of_one_decision_are_stored_together_and_in_order(log: Log) -> None:
+    outcome = log.execute(Flood(), JOB, job.Cancel(at=NOON), CLIENT)
+    assert [recorded.position for recorded in outcome.recorded] == list(range(1, Flood.MANY + 1))
+    assert [recorded.originator_version for recorded in log.read(JOB)] == list(range(1, Flood.MANY + 1))
+
+
+def test_very_many_events_that_come_too_late_leave_none_behind(log: Log) -> None:
+    stored = log._seal([Recorded(JOB, version, STARTED_1, NOON, CLIENT) for version in range(1, Flood.MANY)])
+    submit(log)
+    with pytest.raises(IntegrityError):
+        log.recorder.insert_events(stored)
+    assert log.version(JOB) == log.acknowledged == 2
 
 
 def test_what_is_so_already_stores_nothing(log: Log) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,17 +15,42 @@ import pytest
 from eventsourcing.persistence import IntegrityError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlite_utils import Database
 
-from domain.definition import JobDefinition, TaskDefinition
-from domain.event import Recorded
-from domain.job import JobEvent, JobSubmitted
-from projections import document, rebuild, search, views
+from domain.definition import AutoDelete, Defaults, JobDefinition, Registry, TaskDefinition, Webhook
+from domain.job import (
+    Cancel,
+    Delete,
+    JobCompleted,
+    JobDeleted,
+    JobEvent,
+    JobSubmitted,
+    Parent,
+    Progress,
+    Restart,
+    SubjobStarted,
+    attempt_id,
+)
+from projections import document, jobs, rebuild, search, views
 from projections.store import Store
 from tests import controls as c
-
-
-def recorded(events: Sequence[JobEvent], after: int = 0, job: UUID = c.JOB) -> list[Recorded]:
-    return [Recorded(job, number, event, c.NOON, c.CLIENT, number + after) for number, event in enumerate(events, 1)]
+from tests.composites import (
+    LAST,
+    MAYBE,
+    NEVER,
+    PAIR,
+    STORIES,
+    STUBBORN,
+    hidden,
+    kept,
+    loop,
+    mother,
+    nested,
+    placed,
+    restarted,
+    tried,
+)
+from tests.story import Story, task
 
 
 @pytest.fixture
@@ -49,7 +76,7 @@ AT = "2026-11-24T12:00:00.000001Z"
 
 
 def test_a_submitted_job_is_shown_with_its_tasks_as_written(store: Store, reader: sqlite3.Connection) -> None:
-    store.apply(recorded([c.SUBMITTED, c.SCHEDULED_1]))
+    store.apply(placed([c.SUBMITTED, c.SCHEDULED_1]))
     assert detail(reader) == {
         "id": c.JOB.hex,
         "name": "two steps",
@@ -59,6 +86,7 @@ def test_a_submitted_job_is_shown_with_its_tasks_as_written(store: Store, reader
         "createdAt": AT,
         "position": 0,
         "taskCount": 2,
+        "context": {"job": {"id": c.JOB.hex, "name": "two steps"}},
         "tasks": [
             {"name": "first", "image": "busybox:stable", "run": "echo one"},
             {"name": "second", "image": "busybox:stable", "queue": "slow", "cmd": ["echo", "two"]},
@@ -68,6 +96,7 @@ def test_a_submitted_job_is_shown_with_its_tasks_as_written(store: Store, reader
                 "id": c.ATTEMPT_1.hex,
                 "jobId": c.JOB.hex,
                 "position": 1,
+                "path": "1",
                 "state": "SCHEDULED",
                 "createdAt": AT,
                 "scheduledAt": AT,
@@ -97,13 +126,13 @@ def test_a_submitted_job_is_shown_with_its_tasks_as_written(store: Store, reader
 def test_the_state_follows_the_events(
     store: Store, reader: sqlite3.Connection, history: tuple[JobEvent, ...], state: str, position: int
 ) -> None:
-    store.apply(recorded(history))
+    store.apply(placed(history))
     shown = detail(reader)
     assert (shown["state"], shown["position"]) == (state, position)
 
 
 def test_a_failed_job_shows_why(store: Store, reader: sqlite3.Connection) -> None:
-    store.apply(recorded([*c.RUNNING_1, c.FAILED_1, c.JOB_FAILED]))
+    store.apply(placed([*c.RUNNING_1, c.FAILED_1, c.JOB_FAILED]))
     shown = detail(reader)
     assert shown["error"] == shown["execution"][0]["error"] == "exit code 3: no"
     assert shown["failedAt"] == AT
@@ -111,7 +140,7 @@ def test_a_failed_job_shows_why(store: Store, reader: sqlite3.Connection) -> Non
 
 
 def test_a_restart_keeps_earlier_attempts_and_takes_the_error_away(store: Store, reader: sqlite3.Connection) -> None:
-    store.apply(recorded([*c.RUNNING_1, c.FAILED_1, c.JOB_FAILED, c.RESTARTED, c.SCHEDULED_1B]))
+    store.apply(placed([*c.RUNNING_1, c.FAILED_1, c.JOB_FAILED, c.RESTARTED, c.SCHEDULED_1B]))
     shown = detail(reader)
     assert [(run["id"], run["state"]) for run in shown["execution"]] == [
         (c.ATTEMPT_1.hex, "FAILED"),
@@ -124,7 +153,7 @@ def test_a_restart_keeps_earlier_attempts_and_takes_the_error_away(store: Store,
 def test_a_completed_attempt_shows_its_times_its_runner_and_its_result(
     store: Store, reader: sqlite3.Connection
 ) -> None:
-    store.apply(recorded([*c.RUNNING_1, c.COMPLETED_1]))
+    store.apply(placed([*c.RUNNING_1, c.COMPLETED_1]))
     run = detail(reader)["execution"][0]
     assert run["state"] == "COMPLETED"
     assert run["nodeId"] == c.RUNNER.hex
@@ -133,27 +162,27 @@ def test_a_completed_attempt_shows_its_times_its_runner_and_its_result(
 
 
 def test_a_cancelled_attempt_has_an_end(store: Store, reader: sqlite3.Connection) -> None:
-    store.apply(recorded([*c.RUNNING_1, c.CANCELLED]))
+    store.apply(placed([*c.RUNNING_1, c.CANCELLED]))
     shown = detail(reader)
     assert shown["cancelledAt"] == shown["execution"][0]["cancelledAt"] == AT
 
 
 def test_an_attempt_that_never_ran_says_so(store: Store, reader: sqlite3.Connection) -> None:
-    store.apply(recorded([c.SUBMITTED, c.SCHEDULED_1, c.CLAIMED_1, c.INTENDED_1, c.LOST_1, c.SCHEDULED_1B]))
+    store.apply(placed([c.SUBMITTED, c.SCHEDULED_1, c.CLAIMED_1, c.INTENDED_1, c.LOST_1, c.SCHEDULED_1B]))
     assert [run["state"] for run in detail(reader)["execution"]] == ["FAILED", "SCHEDULED"]
 
 
 def test_a_cancel_does_not_touch_the_attempt_that_a_restart_in_the_same_batch_scheduled(
     store: Store, reader: sqlite3.Connection
 ) -> None:
-    store.apply(recorded([*c.RUNNING_1, c.CANCELLED, c.RESTARTED, c.SCHEDULED_1B]))
+    store.apply(placed([*c.RUNNING_1, c.CANCELLED, c.RESTARTED, c.SCHEDULED_1B]))
     assert [run["state"] for run in detail(reader)["execution"]] == ["CANCELLED", "SCHEDULED"]
 
 
 def test_rows_and_position_move_together_or_not_at_all(store: Store, reader: sqlite3.Connection) -> None:
-    store.apply(recorded([c.SUBMITTED]))
+    store.apply(placed([c.SUBMITTED]))
     with pytest.raises(IntegrityError):
-        store.apply([*recorded([c.SCHEDULED_1], after=1), *recorded([c.SUBMITTED], after=2)])
+        store.apply([*placed([c.SCHEDULED_1], after=1), *placed([c.SUBMITTED], after=2)])
     assert store.position == 1
     assert detail(reader)["execution"] == []
     reopened = views.open_store(store.path)
@@ -162,15 +191,349 @@ def test_rows_and_position_move_together_or_not_at_all(store: Store, reader: sql
 
 
 def test_an_event_is_not_applied_twice(store: Store) -> None:
-    store.apply(recorded([c.SUBMITTED]))
+    store.apply(placed([c.SUBMITTED]))
     with pytest.raises(Exception, match="Failed to record tracking"):
-        store.apply(recorded([c.SUBMITTED]))
+        store.apply(placed([c.SUBMITTED]))
 
 
 def test_an_unknown_job_is_not_found(reader: sqlite3.Connection) -> None:
     assert document.find(reader, "nope") is None
     assert document.job_of(reader, "nope") is None
-    assert not document.exists(reader, "nope")
+    assert document.state(reader, "nope") is None
+
+
+def runs(reader: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Return the way to each attempt, and its state, in the order in which they are shown."""
+    return [(run["path"], run["state"]) for run in detail(reader)["execution"]]
+
+
+def show(store: Store, reader: sqlite3.Connection, events: Sequence[JobEvent]) -> Any:
+    """Apply what has come since the last time, and look at the job."""
+    store.apply(placed(events)[store.position :])
+    return detail(reader)
+
+
+def test_a_sub_job_is_shown_with_its_inputs_and_who_started_it(store: Store, reader: sqlite3.Connection) -> None:
+    definition = msgspec.structs.replace(c.DEFINITION, inputs={"a": "1"})
+    submitted = JobSubmitted(at=c.NOON, job=c.JOB, definition=definition, parent=Parent(UUID(int=1), UUID(int=2)))
+    store.apply(placed([submitted]))
+    (listed,) = search.newest(reader, 1, 10).items
+    for shown in (detail(reader), msgspec.json.decode(listed)):
+        assert shown["inputs"] == {"a": "1"}
+        assert (shown["parentJobId"], shown["parentId"]) == (UUID(int=1).hex, UUID(int=2).hex)
+    assert msgspec.json.decode(jobs.summary(submitted)) == msgspec.json.decode(listed)
+
+
+def test_all_that_was_submitted_is_shown(store: Store, reader: sqlite3.Connection) -> None:
+    definition = JobDefinition(
+        name="full",
+        tasks=(LAST,),
+        output="{{ tasks.x }}",
+        defaults=Defaults(timeout="5s"),
+        webhooks=(Webhook(url="http://example.com", headers={"X": f"Bearer {hidden('k')}"}),),
+        auto_delete=AutoDelete(after="1h"),
+        secrets={"k": hidden("k")},
+    )
+    store.apply(placed([JobSubmitted(at=c.NOON, job=c.JOB, definition=definition)]))
+    shown = detail(reader)
+    assert shown["output"] == "{{ tasks.x }}"
+    assert shown["defaults"] == {"timeout": "5s"}
+    assert shown["webhooks"] == [{"url": "http://example.com", "headers": {"X": "Bearer [REDACTED]"}}]
+    assert shown["autoDelete"] == {"after": "1h"}
+    assert shown["secrets"] == shown["context"]["secrets"] == {"k": "[REDACTED]"}
+
+
+def test_the_context_holds_what_expressions_see(store: Store, reader: sqlite3.Connection) -> None:
+    story = Story(task("a", var="x"), LAST, inputs={"a": "1"})
+    story.complete("1", "one")
+    assert show(store, reader, story.events)["context"] == {
+        "job": {"id": c.JOB.hex, "name": "story"},
+        "inputs": {"a": "1"},
+        "tasks": {"x": "one"},
+    }
+
+
+def test_of_two_results_under_one_name_the_later_one_is_in_the_context(
+    store: Store, reader: sqlite3.Connection
+) -> None:
+    story = Story(loop(2, task("step", var="x")))
+    story.complete("1.2", "two")
+    story.complete("1.1", "one")
+    shown = show(store, reader, story.events)
+    assert shown["context"]["tasks"] == story.state.results == {"x": "one"}
+
+
+def test_when_a_job_will_delete_itself_is_shown(store: Store, reader: sqlite3.Connection) -> None:
+    store.apply(placed([c.SUBMITTED, c.SCHEDULED_1, JobCompleted(at=c.NOON, result="42", delete_at=c.NOON)]))
+    shown = detail(reader)
+    assert (shown["result"], shown["deleteAt"]) == ("42", AT)
+
+
+TWO, THREE = (LAST, LAST), (LAST, LAST, LAST)
+
+
+def steps(story: Story, *commands: str) -> Story:
+    """Let things happen to a job: `complete 1.1`, `fail 2`, `50 of 1`, `start 2`, `restart`, `cancel`."""
+    for command in commands:
+        what, _, path = command.partition(" ")
+        match what:
+            case "restart":
+                story.do(Restart(at=c.NOON))
+            case "cancel":
+                story.do(Cancel(at=c.NOON))
+            case "complete" | "fail" | "start":
+                getattr(story, what)(path)
+            case _:
+                story.report(path.removeprefix("of "), Progress, progress=float(what))
+    return story
+
+
+@pytest.mark.parametrize(
+    ("tasks", "commands", "stand"),
+    [
+        (TWO, (), (0, None)),
+        (TWO, ("start 1",), (1, None)),
+        (TWO, ("start 1", "50 of 1"), (1, 25)),
+        (THREE, ("complete 1",), (2, 33.33)),
+        (THREE, ("complete 1", "start 2", "10 of 2"), (2, 36.67)),
+        (THREE, ("complete 1", "complete 2", "complete 3"), (4, 100)),
+        ((STUBBORN, LAST), ("start 1", "50 of 1", "fail 1"), (1, None)),
+        ((LAST, STUBBORN), ("complete 1", "start 2", "50 of 2", "fail 2"), (2, 50)),
+        (TWO, ("start 1", "50 of 1", "fail 1"), (1, 25)),
+        (TWO, ("start 1", "50 of 1", "fail 1", "restart"), (1, None)),
+        (TWO, ("complete 1", "start 2", "50 of 2", "cancel"), (2, 75)),
+        (TWO, ("complete 1", "start 2", "50 of 2", "cancel", "restart"), (2, 50)),
+        ((PAIR, LAST), ("start 1.1", "50 of 1.1"), (1, None)),
+        ((PAIR, LAST), ("complete 1.2",), (1, 25)),
+        ((PAIR, LAST), ("complete 1.2", "complete 1.1"), (2, 50)),
+        ((loop(3), LAST), ("complete 1.2", "complete 1.1"), (1, 33.33)),
+        ((loop(2, PAIR), LAST), ("complete 1.1.1",), (1, None)),
+        ((loop(2, PAIR), LAST), ("complete 1.1.1", "complete 1.1.2"), (1, 25)),
+        ((NEVER, LAST), (), (2, 50)),
+        ((NEVER, LAST), ("start 2",), (2, 50)),
+        ((NEVER, LAST), ("cancel", "restart"), (2, 50)),
+        ((NEVER, NEVER), (), (3, 100)),
+        ((loop(2, NEVER), LAST), (), (2, 50)),
+        ((loop(3, MAYBE), LAST), (), (0, 16.67)),
+        ((loop(3, MAYBE), LAST), ("start 1.2",), (1, 16.67)),
+    ],
+)
+def test_position_and_progress_tell_how_far_a_job_is(
+    store: Store,
+    reader: sqlite3.Connection,
+    tasks: tuple[TaskDefinition, ...],
+    commands: tuple[str, ...],
+    stand: tuple[int, float | None],
+) -> None:
+    story = steps(Story(*tasks), *commands)
+    shown = show(store, reader, story.events)
+    assert (shown["position"], shown.get("progress")) == stand
+    assert shown["state"] == story.state.status
+
+
+def test_a_job_whose_output_fails_stands_behind_its_last_task(store: Store, reader: sqlite3.Connection) -> None:
+    story = steps(Story(LAST, LAST, output="{{ fromJSON('{') }}"), "complete 1", "complete 2")
+    shown = show(store, reader, story.events)
+    assert (shown["state"], shown["position"], shown["progress"]) == ("FAILED", 3, 100)
+
+
+def test_a_job_whose_first_task_can_not_be_made_ready_stands_at_it(store: Store, reader: sqlite3.Connection) -> None:
+    story = Story(task("{{ fromJSON('{') }}"))
+    shown = show(store, reader, story.events)
+    assert (shown["state"], shown["position"]) == ("FAILED", 1)
+    (run,) = shown["execution"]
+    assert (run["state"], run["error"], run["failedAt"]) == ("FAILED", shown["error"], AT)
+    assert "scheduledAt" not in run
+
+
+def test_children_come_after_the_task_around_them(store: Store, reader: sqlite3.Connection) -> None:
+    shown = show(store, reader, Story(loop(2, PAIR)).events)["execution"]
+    assert [run["path"] for run in shown] == ["1", "1.1", "1.1.1", "1.1.2", "1.2", "1.2.1", "1.2.2"]
+    ids = {run["path"]: run["id"] for run in shown}
+    assert [run.get("parentId") for run in shown[:3]] == [None, ids["1"], ids["1.1"]]
+    assert {run["position"] for run in shown} == {1}
+
+
+def test_children_that_can_not_begin_at_once_are_created(store: Store, reader: sqlite3.Connection) -> None:
+    story = Story(loop(4, task("step {{ item.index }}", run="echo hi"), concurrency=2))
+    shown = show(store, reader, story.events)["execution"]
+    assert [(run["path"], run["state"]) for run in shown] == [
+        ("1", "RUNNING"),
+        ("1.1", "SCHEDULED"),
+        ("1.2", "SCHEDULED"),
+        ("1.3", "CREATED"),
+        ("1.4", "CREATED"),
+    ]
+    assert shown[4] == {
+        "id": attempt_id(story.attempt("1").id, 4, 1).hex,
+        "jobId": c.JOB.hex,
+        "parentId": shown[0]["id"],
+        "position": 1,
+        "path": "1.4",
+        "state": "CREATED",
+        "createdAt": AT,
+        "name": "step {{ item.index }}",
+        "image": "busybox:stable",
+    }
+
+
+def test_a_created_child_begins_in_its_place(store: Store, reader: sqlite3.Connection) -> None:
+    story = Story(loop(3, task("step {{ item.index }}", var="x"), concurrency=1), at=c.NOON)
+    show(store, reader, story.events)
+    story.at += timedelta(seconds=1)
+    story.complete("1.1")
+    shown = show(store, reader, story.events)["execution"][2]
+    assert (shown["path"], shown["state"], shown["name"], shown["var"]) == ("1.2", "SCHEDULED", "step 1", "x")
+    assert (shown["createdAt"], shown["scheduledAt"]) == (AT, AT.replace("00.0", "01.0"))
+
+
+def test_a_loop_tells_how_many_items_it_has_and_how_many_are_done(store: Store, reader: sqlite3.Connection) -> None:
+    story = Story(loop(3, var="x", concurrency=2))
+    each = {
+        "list": "{{ sequence(0, 3) }}",
+        "task": {"name": "last", "image": "busybox:stable"},
+        "var": "x",
+        "concurrency": 2,
+        "size": 3,
+    }
+    assert show(store, reader, story.events)["execution"][0]["each"] == each
+    story.complete("1.1")
+    assert show(store, reader, story.events)["execution"][0]["each"] == each | {"completions": 1}
+
+
+def test_a_parallel_task_tells_how_many_are_done(store: Store, reader: sqlite3.Connection) -> None:
+    story = steps(Story(PAIR, LAST), "complete 1.2")
+    first = show(store, reader, story.events)["execution"][0]
+    assert first["parallel"]["completions"] == 1
+    assert [each["name"] for each in first["parallel"]["tasks"]] == ["left", "right"]
+    assert (first["state"], first["startedAt"]) == ("RUNNING", AT)
+
+
+def test_a_task_that_started_a_job_names_it(store: Store, reader: sqlite3.Connection) -> None:
+    story = mother()
+    shown = show(store, reader, story.events)
+    (run,) = shown["execution"]
+    assert (shown["state"], shown["startedAt"], run["state"]) == ("RUNNING", AT, "RUNNING")
+    assert run["subjob"]["id"] == story.last(SubjobStarted).job.hex
+    assert run["subjob"]["secrets"] == {"k": "[REDACTED]"}
+
+
+def test_a_skipped_task_has_its_times_and_its_condition(store: Store, reader: sqlite3.Connection) -> None:
+    run = show(store, reader, Story(NEVER, LAST).events)["execution"][0]
+    assert run["state"] == "SKIPPED"
+    assert run["scheduledAt"] == run["startedAt"] == run["completedAt"] == AT
+    assert run["if"] == NEVER.condition
+
+
+def test_a_failure_inside_fails_all_around_it_and_cancels_the_rest(store: Store, reader: sqlite3.Connection) -> None:
+    shown = show(store, reader, nested().events)
+    assert runs(reader) == [
+        ("1", "FAILED"),
+        ("1.1", "COMPLETED"),
+        ("1.2", "FAILED"),
+        ("1.3", "CANCELLED"),
+        ("1.4", "CANCELLED"),
+        ("1.1.1", "COMPLETED"),
+        ("1.1.2", "COMPLETED"),
+        ("1.2.1", "FAILED"),
+        ("1.2.2", "CANCELLED"),
+        ("1.3.1", "CANCELLED"),
+        ("1.3.2", "CANCELLED"),
+    ]
+    failed = [run for run in shown["execution"] if run["state"] == "FAILED"]
+    assert {run["error"] for run in failed} == {shown["error"]} == {"exit code 3: no"}
+    assert all(run["cancelledAt"] == AT for run in shown["execution"] if run["state"] == "CANCELLED")
+
+
+def test_a_restart_begins_anew_below_what_was(store: Store, reader: sqlite3.Connection) -> None:
+    story = restarted()
+    shown = show(store, reader, story.events)
+    states = {attempt.id.hex: str(attempt.status) for attempt in story.state.attempts.values()}
+    assert {run["id"]: run["state"] for run in shown["execution"] if run["id"] in states} == states
+    rounds = [number for number, (path, _) in enumerate(runs(reader)) if path == "1"]
+    assert [runs(reader)[number][1] for number in rounds] == ["FAILED", "CANCELLED", "RUNNING"]
+    assert all(state in {"RUNNING", "SCHEDULED", "CREATED"} for _, state in runs(reader)[rounds[-1] :])
+
+
+def test_an_attempt_after_a_failure_tells_which_one_it_is(store: Store, reader: sqlite3.Connection) -> None:
+    shown = show(store, reader, tried().events)["execution"]
+    assert [run.get("retry") for run in shown] == [None, {"limit": 2}, {"limit": 2, "attempts": 1}]
+    assert [run.get("progress") for run in shown] == [None, 50, None]
+
+
+def test_no_placeholder_is_ever_shown(store: Store, reader: sqlite3.Connection) -> None:
+    key = hidden("k")
+    secretive = task("t", env={"K": "{{ secrets.k }}"}, registry=Registry(username="u", password=hidden("p")))
+    webhook = Webhook(url="http://example.com", secret=hidden("w"))
+    story = Story(loop(3, secretive, concurrency=1), LAST, secrets={"k": key}, webhooks=(webhook,))
+    story.complete("1.1")
+    store.apply(placed(story.events))
+    found = document.find(reader, c.JOB.hex) or b""
+    assert b"secret:" not in found
+    assert b"\\u0000" not in found
+    assert detail(reader)["execution"][1]["env"] == {"K": "[REDACTED]"}
+
+
+def test_a_deleted_job_is_nowhere_to_be_seen(store: Store, reader: sqlite3.Connection) -> None:
+    story = kept()
+    store.apply(placed(story.events))
+    assert names(reader, "nightly tag:red") == ["story"]
+    assert all(Database(reader).table(table).count for table in EMPTIED)
+    story.do(Delete(at=c.NOON))
+    assert show(store, reader, story.events) is None
+    assert not any(Database(reader).table(table).count for table in EMPTIED)
+    assert names(reader, "nightly") == names(reader, "tag:red") == names(reader, "completed") == []
+    assert search.newest(reader, 1, 10) == ([], 0)
+    assert document.job_of(reader, story.attempt("1.1").id.hex) is None
+    with rebuild.snapshot(store.path) as snapshot:
+        assert list(snapshot.rows("jobs_fts")) == []
+
+
+EMPTIED = ("jobs", "job_tags", "details", "attempts", "branches", "results")
+
+
+def test_deleting_one_job_leaves_the_others_as_they_are(three: sqlite3.Connection, store: Store) -> None:
+    store.apply(placed([JobDeleted(at=c.NOON)], store.position, UUID(int=2)))
+    assert names(three, "tag:prod") == ["Nightly Backups"]
+    assert search.newest(three, 1, 10).total == 2
+    assert names(three, "figure") == []
+
+
+def test_only_so_many_attempts_are_shown_at_once(store: Store, reader: sqlite3.Connection) -> None:
+    store.apply(placed(Story(loop(20)).events))
+    assert document.find(reader, c.JOB.hex, 21) == document.find(reader, c.JOB.hex)
+    with pytest.raises(document.Long):
+        document.find(reader, c.JOB.hex, 20)
+
+
+@pytest.fixture
+def cost(tmp_path: Path) -> Callable[[int, int], float]:
+    """Tell what an event of a loop costs, in steps of SQLite's machine, which no clock disturbs."""
+
+    def measured(size: int, rounds: int) -> float:
+        story = Story(loop(size, LAST, concurrency=2))
+        for _ in range(rounds):
+            for place in range(1, size):
+                story.complete(f"1.{place}")
+            steps(story, f"fail 1.{size}", "restart")
+        events, ticks = placed(story.events), count()
+        store = views.open_store(tmp_path / f"views-{size}-{rounds}.db")
+        with store._datastore.transaction(commit=True) as cursor:
+            cursor.sqlite_cursor.connection.set_progress_handler(lambda: next(ticks) < 0, 10)
+        for start in range(0, len(events), 50):
+            store.apply(events[start : start + 50])
+        store.close()
+        return next(ticks) / len(events)
+
+    return measured
+
+
+def test_each_child_costs_the_same_however_many_there_are(cost: Callable[[int, int], float]) -> None:
+    assert cost(400, 1) < 1.5 * cost(50, 1)
+
+
+def test_each_child_costs_the_same_however_often_its_job_was_restarted(cost: Callable[[int, int], float]) -> None:
+    assert cost(2, 400) < 1.5 * cost(2, 20)
 
 
 JOBS = {
@@ -192,8 +555,8 @@ def three(store: Store, reader: sqlite3.Connection) -> sqlite3.Connection:
     """Three jobs, the last of which is CANCELLED."""
     for number, definition in enumerate(JOBS.values()):
         job = UUID(int=number + 1)
-        store.apply(recorded([JobSubmitted(at=c.NOON, job=job, definition=definition)], number, job))
-    store.apply(recorded([c.CANCELLED], 3, UUID(int=3)))
+        store.apply(placed([JobSubmitted(at=c.NOON, job=job, definition=definition)], number, job))
+    store.apply(placed([c.CANCELLED], 3, UUID(int=3)))
     return reader
 
 
@@ -256,7 +619,7 @@ def test_pages_are_newest_first_and_disjoint(store: Store, reader: sqlite3.Conne
     jobs = [uuid4() for _ in range(25)]
     for number, job in enumerate(jobs):
         event = JobSubmitted(at=c.NOON, job=job, definition=c.DEFINITION)
-        store.apply(recorded([event], number, job))
+        store.apply(placed([event], number, job))
     seen = [msgspec.json.decode(item)["id"] for page in (1, 2, 3) for item in search.newest(reader, page, 10).items]
     assert seen == [job.hex for job in reversed(jobs)]
     assert search.newest(reader, 4, 10) == ([], 25)
@@ -271,8 +634,12 @@ def history(number: int) -> list[JobEvent]:
     return [*c.RUNNING_1, *endings[number % 3]]
 
 
-def test_rebuilt_in_one_go_equals_built_event_by_event(tmp_path: Path) -> None:
-    events = recorded(history(0))
+HISTORIES = {"plain": lambda: history(0)} | {name: lambda make=make: make().events for name, make in STORIES.items()}
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_rebuilt_in_one_go_equals_built_event_by_event(tmp_path: Path, name: str) -> None:
+    events = placed(HISTORIES[name]())
     one, other = views.open_store(tmp_path / "views-1.db"), views.open_store(tmp_path / "views-2.db")
     for event in events:
         one.apply([event])
@@ -294,13 +661,15 @@ def test_rebuilt_in_one_go_equals_built_event_by_event(tmp_path: Path) -> None:
         ("DELETE FROM job_tags WHERE tag = 'red'", "job_tags"),
         ("UPDATE attempts SET result = 'two'", "attempts"),
         ("UPDATE details SET tasks = '[]'", "details"),
+        ("UPDATE branches SET done = 3", "branches"),
+        ("UPDATE results SET number = 0", "results"),
         ("INSERT INTO jobs_fts (rowid, name) VALUES (9, 'ghost')", "jobs_fts"),
     ],
 )
 def test_a_difference_in_any_table_is_found_and_named(tmp_path: Path, change: str, table: str) -> None:
     one, other = views.open_store(tmp_path / "views-1.db"), views.open_store(tmp_path / "views-2.db")
     for store in (one, other):
-        store.apply(recorded(history(0)))
+        store.apply(placed(kept().events))
         store.close()
     with sqlite3.connect(other.path) as connection:
         connection.execute(change)
@@ -314,20 +683,20 @@ def test_a_difference_in_any_table_is_found_and_named(tmp_path: Path, change: st
 
 def test_a_file_takes_the_place_of_another_in_one_step(tmp_path: Path) -> None:
     first = views.prepare(tmp_path)
-    assert first.name == "views-1.db"
+    assert first.name == "views-1-layout-2.db"
     views.open_store(first).close()
     second = views.following(tmp_path)
     views.open_store(second).close()
     views.publish(tmp_path, second)
     assert views.current(tmp_path) == views.prepare(tmp_path) == second
     views.sweep(tmp_path)
-    assert [path.name for path in tmp_path.glob("*.db")] == ["views-2.db"]
+    assert [path.name for path in tmp_path.glob("*.db")] == ["views-2-layout-2.db"]
 
 
 def test_a_rebuild_never_writes_into_the_file_in_use_even_if_that_was_deleted(tmp_path: Path) -> None:
     live = views.prepare(tmp_path)
     assert not live.exists()
-    assert views.following(tmp_path).name == "views-2.db"
+    assert views.following(tmp_path).name == "views-2-layout-2.db"
 
 
 def test_files_of_other_names_are_left_alone(tmp_path: Path) -> None:
@@ -335,4 +704,4 @@ def test_files_of_other_names_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "views-copy.db").touch()
     views.sweep(tmp_path)
     assert (tmp_path / "views-copy.db").exists()
-    assert views.following(tmp_path).name == "views-2.db"
+    assert views.following(tmp_path).name == "views-2-layout-2.db"

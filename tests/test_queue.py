@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 import msgspec
 import pytest
@@ -21,7 +23,7 @@ from tests import controls as c
 
 DEFAULT = ("default",)
 FIRST = Place(position=2, attempt=c.ATTEMPT_1, job=c.JOB, version=2)
-HELD = (Place(position=3, attempt=c.ATTEMPT_1, job=c.JOB, version=3), Claim(c.EPOCH, 3, c.NOON))
+HELD = (Place(position=3, attempt=c.ATTEMPT_1, job=c.JOB, version=2), Claim(c.EPOCH, 3, c.NOON))
 CLAIMED = (c.SUBMITTED, c.SCHEDULED_1, c.CLAIMED_1)
 
 
@@ -31,10 +33,17 @@ def recorded(events: Sequence[Any], after: int = 0, job: UUID = c.JOB) -> list[R
     return [each for each in placed if type(each.event).__name__ in queue.TOPICS]
 
 
-def scheduled(position: int, name: str) -> Recorded:
-    task = msgspec.structs.replace(c.QUEUED_FIRST, queue=name)
-    event = TaskScheduled(at=c.NOON, attempt=uuid4(), position=1, number=1, task=task)
-    return Recorded(uuid4(), 2, event, c.NOON, c.CLIENT, position)
+def scheduled(position: int, name: str = "default", job: UUID | None = None, **given: Any) -> Recorded:
+    """Schedule an attempt: of a job of its own, unless one is named."""
+    task = msgspec.structs.replace(c.QUEUED_FIRST, queue=name, priority=given.pop("priority", None))
+    event = TaskScheduled(at=c.NOON, attempt=UUID(int=position), position=1, number=1, task=task, **given)
+    return Recorded(job or uuid4(), 2, event, c.NOON, c.CLIENT, position)
+
+
+def claimed(position: int, waiting: Recorded, at: datetime = c.NOON) -> Recorded:
+    """Let a runner take an attempt."""
+    event = msgspec.structs.replace(c.CLAIMED_1, attempt=waiting.event.attempt)
+    return Recorded(waiting.originator_id, 3, event, at, c.CLIENT, position)
 
 
 @pytest.fixture
@@ -51,11 +60,13 @@ def reader(store: Store) -> Iterator[sqlite3.Connection]:
     connection.close()
 
 
-def waiting(reader: sqlite3.Connection, queues: Sequence[str] = DEFAULT) -> list[Place]:
-    found: list[Place] = []
-    while place := queue.following(reader, queues, found[-1].position if found else 0):
-        found.append(place)
-    return found
+def waiting(reader: sqlite3.Connection, queues: Sequence[str] = DEFAULT, now: datetime = c.NOON) -> list[Place]:
+    return queue.candidates(reader, queues, now, 1_000)
+
+
+def order(reader: sqlite3.Connection, limit: int = 1_000, now: datetime = c.NOON) -> list[int]:
+    """Name by their places in the log the attempts that a runner would take, the best first."""
+    return [place.position for place in queue.candidates(reader, DEFAULT, now, limit)]
 
 
 def held(reader: sqlite3.Connection) -> list[UUID]:
@@ -99,13 +110,23 @@ def test_a_cancelled_attempt_is_held_until_its_container_is_gone(store: Store, r
     assert held(reader) == []
 
 
-def test_an_attempt_of_a_cancelled_job_waits_no_more(store: Store, reader: sqlite3.Connection) -> None:
-    store.apply(recorded([c.SUBMITTED, c.SCHEDULED_1, c.CANCELLED]))
+def test_an_attempt_that_was_claimed_from_another_queue_is_held_without_the_number_of_its_event(
+    store: Store, reader: sqlite3.Connection
+) -> None:
+    store.apply(recorded(CLAIMED)[1:])
+    ((place, _),) = queue.held(reader, c.RUNNER)
+    assert (place.attempt, place.version) == (c.ATTEMPT_1, 0)
+
+
+@pytest.mark.parametrize("end", [c.CANCELLED, c.JOB_FAILED], ids=lambda event: type(event).__name__)
+def test_an_attempt_of_a_job_that_is_over_waits_no_more(store: Store, reader: sqlite3.Connection, end: Any) -> None:
+    store.apply(recorded([c.SUBMITTED, c.SCHEDULED_1, end]))
     assert waiting(reader) == []
 
 
-def test_a_restart_in_the_same_batch_as_the_cancel_waits(store: Store, reader: sqlite3.Connection) -> None:
-    store.apply(recorded([c.SUBMITTED, c.SCHEDULED_1, c.CANCELLED, c.RESTARTED, c.SCHEDULED_1B]))
+@pytest.mark.parametrize("end", [c.CANCELLED, c.JOB_FAILED], ids=lambda event: type(event).__name__)
+def test_a_restart_in_the_same_batch_as_the_end_waits(store: Store, reader: sqlite3.Connection, end: Any) -> None:
+    store.apply(recorded([c.SUBMITTED, c.SCHEDULED_1, end, c.RESTARTED, c.SCHEDULED_1B]))
     assert [place.attempt for place in waiting(reader)] == [c.ATTEMPT_1B]
 
 
@@ -128,14 +149,135 @@ def test_events_that_come_twice_change_nothing(store: Store, reader: sqlite3.Con
     assert [place.attempt for place in waiting(reader, ("default", "slow"))] == [c.ATTEMPT_2]
 
 
-def test_many_that_wait_elsewhere_do_not_slow_the_next(store: Store, reader: sqlite3.Connection) -> None:
-    for start in range(1, 20_001, 5_000):
-        store.apply([scheduled(position, "parked") for position in range(start, start + 5_000)])
-    store.apply([scheduled(20_001, "default")])
-    began = time.perf_counter()
-    for _ in range(100):
-        assert queue.following(reader, ("default", "other"), 0)
-    assert time.perf_counter() - began < 0.5
-    (plan,) = reader.execute(f"EXPLAIN QUERY PLAN {queue.NEXT}", ("default", 0)).fetchall()
-    assert "USING INDEX" in plan[3]
-    assert "queue=? AND position>?" in plan[3]
+LATER = c.NOON + timedelta(minutes=1)
+ONE, OTHER = UUID(int=101), UUID(int=102)
+
+
+def test_jobs_of_one_task_go_in_the_order_in_which_they_came(store: Store, reader: sqlite3.Connection) -> None:
+    store.apply([scheduled(position) for position in range(1, 4)])
+    store.apply([claimed(4, scheduled(1)), scheduled(5), scheduled(6)])
+    assert order(reader) == [2, 3, 5, 6]
+
+
+def test_a_job_of_many_tasks_does_not_hold_up_others(store: Store, reader: sqlite3.Connection) -> None:
+    store.apply([scheduled(position, job=ONE) for position in range(1, 1_001)])
+    store.apply([scheduled(1_001, job=OTHER), scheduled(1_002), scheduled(1_003, job=OTHER)])
+    assert order(reader, 6) == [1, 1_001, 1_002, 2, 1_003, 3]
+
+
+def test_jobs_of_many_tasks_take_turns(store: Store, reader: sqlite3.Connection) -> None:
+    many = [scheduled(position, job=ONE) for position in range(1, 101)]
+    store.apply([*many, *[claimed(200 + number, many[number]) for number in range(50)]])
+    store.apply([scheduled(position, job=OTHER) for position in range(300, 400)])
+    assert order(reader, 6) == [51, 300, 52, 301, 53, 302]
+
+
+def test_nobody_starves_however_many_come(store: Store, reader: sqlite3.Connection) -> None:
+    store.apply([scheduled(1, job=ONE), scheduled(2, job=ONE), scheduled(3, job=ONE)])
+    for position in range(10, 200, 10):
+        store.apply([scheduled(position)])
+        best = order(reader, 1)[0]
+        store.apply([claimed(position + 1, scheduled(best))])
+    assert not {1, 2, 3} & set(order(reader))
+
+
+def test_the_turn_goes_on_after_a_start(store: Store, reader: sqlite3.Connection) -> None:
+    many = [scheduled(position, job=ONE) for position in range(1, 11)]
+    store.apply([*many, *[claimed(20 + number, many[number]) for number in range(5)]])
+    with closing(Store(store.path, [queue])) as opened:
+        opened.apply([scheduled(30, job=OTHER), scheduled(31, job=OTHER)])
+    assert order(reader, 4) == [6, 30, 7, 31]
+
+
+def test_a_higher_priority_goes_first_whoever_has_the_turn(store: Store, reader: sqlite3.Connection) -> None:
+    store.apply([scheduled(1), scheduled(2, priority=1), scheduled(3, priority=9), scheduled(4, priority=0)])
+    store.apply([scheduled(5, priority=9, due=c.NOON)])
+    assert order(reader) == [3, 5, 2, 1, 4]
+
+
+def test_the_best_of_all_queues_come_first(store: Store, reader: sqlite3.Connection) -> None:
+    store.apply([scheduled(1, "a"), scheduled(2, "b"), scheduled(3, "c", priority=9), scheduled(4, "a", priority=1)])
+    assert [place.position for place in queue.candidates(reader, ("b", "a"), c.NOON, 2)] == [4, 1]
+
+
+def test_what_has_a_time_waits_for_it(store: Store, reader: sqlite3.Connection) -> None:
+    store.apply([scheduled(1, due=LATER), scheduled(2)])
+    assert order(reader) == [2]
+    assert queue.next_due(reader, DEFAULT, c.NOON) == LATER
+    assert order(reader, now=LATER) == [1, 2]
+    assert queue.next_due(reader, DEFAULT, LATER) is None
+
+
+def test_the_next_time_is_that_of_ones_own_queues(store: Store, reader: sqlite3.Connection) -> None:
+    sooner = c.NOON + timedelta(seconds=1)
+    store.apply([scheduled(1, "other", due=sooner), scheduled(2, due=LATER), scheduled(3, "more", due=LATER)])
+    assert queue.next_due(reader, ("default", "more"), c.NOON) == LATER
+    assert queue.next_due(reader, ("none",), c.NOON) is None
+
+
+def test_what_has_become_due_goes_by_its_turn_and_not_by_its_time(store: Store, reader: sqlite3.Connection) -> None:
+    first, second = (c.NOON + timedelta(seconds=seconds) for seconds in (1, 2))
+    store.apply([scheduled(position, job=ONE, due=first) for position in range(1, 4)])
+    store.apply([scheduled(4, job=OTHER, due=second), claimed(5, scheduled(99), LATER)])
+    assert order(reader, now=LATER) == [1, 4, 2, 3]
+
+
+def test_a_clock_that_is_ahead_elsewhere_lets_nothing_go_before_its_time(
+    store: Store, reader: sqlite3.Connection
+) -> None:
+    store.apply([scheduled(1, due=LATER), claimed(2, scheduled(99), LATER)])
+    assert order(reader) == []
+    assert queue.next_due(reader, DEFAULT, c.NOON) == LATER
+    assert order(reader, now=LATER) == [1]
+
+
+@pytest.fixture
+def crowded(store: Store, reader: sqlite3.Connection) -> sqlite3.Connection:
+    """Let many wait: for others, for one's own runner, and for a time that has come or not."""
+    kinds: list[dict[str, Any]] = [{"name": "parked"}, {"job": ONE}, {}, {"due": LATER}, {"due": c.NOON}]
+    for number in range(5):
+        start = 5_000 * number + 1
+        store.apply([scheduled(position, **kinds[number]) for position in range(start, start + 5_000)])
+    return reader
+
+
+def steps(reader: sqlite3.Connection, look: Callable[[], object]) -> int:
+    """Count the steps of SQLite's machine, by the hundred."""
+    ticks = itertools.count()
+    reader.set_progress_handler(lambda: next(ticks) < 0, 100)
+    look()
+    reader.set_progress_handler(None, 0)
+    return next(ticks)
+
+
+def test_many_that_wait_do_not_slow_the_next(crowded: sqlite3.Connection) -> None:
+    assert len(order(crowded, 4)) == 4
+    assert steps(crowded, lambda: queue.candidates(crowded, ("default", "other"), c.NOON, 4)) < 10
+    assert steps(crowded, lambda: queue.next_due(crowded, ("default", "other"), c.NOON)) < 5
+
+
+def test_many_that_become_due_at_once_do_not_slow_the_next(crowded: sqlite3.Connection) -> None:
+    looked_at = steps(crowded, lambda: queue.candidates(crowded, DEFAULT, LATER, 4))
+    assert looked_at < 50 * queue.RIPE / 100
+
+
+def test_many_that_wait_do_not_slow_what_happens_to_one(crowded: sqlite3.Connection, store: Store) -> None:
+    with store._datastore.transaction(commit=True) as cursor:
+        writer = cursor.sqlite_cursor.connection
+    assert steps(writer, lambda: store.apply([claimed(30_000, scheduled(5_001, job=ONE))])) < 10
+    assert steps(writer, lambda: store.apply([scheduled(30_001, job=ONE)])) < 10
+    assert order(crowded, 1) != [5_001]
+
+
+def test_a_view_of_another_layout_or_of_other_queues_has_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = queue.file_name(("b", "a"))
+    assert ours == queue.file_name(("a", "b"))
+    assert ours != queue.file_name(("a",))
+    monkeypatch.setattr(queue, "LAYOUT", 1)
+    assert ours != queue.file_name(("a", "b"))
+
+
+def test_a_view_of_the_first_layout_is_not_taken_up(tmp_path: Path) -> None:
+    """Its name was made of the queues alone."""
+    (tmp_path / f"queue-{uuid5(NAMESPACE_OID, 'default').hex}.db").touch()
+    assert not (tmp_path / queue.file_name(DEFAULT)).exists()

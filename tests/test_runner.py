@@ -194,7 +194,7 @@ def test_output_is_kept_byte_for_byte_also_without_a_last_newline(site: Site) ->
 def test_much_output_is_kept_whole(site: Site) -> None:
     with site.running():
         job = site.submit(task("seq 400000"))
-        assert site.ends(job) is JobStatus.COMPLETED
+        assert site.ends(job, seconds=120) is JobStatus.COMPLETED  # not how fast it is kept is the question
     assert site.printed(job) == b"".join(b"%d\n" % number for number in range(1, 400_001))
 
 
@@ -223,6 +223,15 @@ def test_a_result_that_leads_out_of_its_folder_is_refused(site: Site) -> None:
         assert site.ends(job) is JobStatus.FAILED
     failed = site.last(job, TaskFailed)
     assert (failed.cause, failed.exit_code) == ("result", 0)
+
+
+def test_a_plain_task_costs_the_engine_six_answers(site: Site, tmp_path: Path, engine: Path) -> None:
+    proxy = Proxy(tmp_path / "proxy.sock", engine)
+    with proxy.open(), site.running(proxy.address):
+        job = site.submit(task("echo hello"))
+        assert site.ends(job) is JobStatus.COMPLETED
+    asked = [each for each in proxy.requests if "/containers/" in each and "/containers/json" not in each]
+    assert len(asked) == len(["create", "look", "attach", "start", "wait", "remove"]), asked
 
 
 def test_a_second_runner_of_the_same_name_is_refused(site: Site) -> None:

@@ -12,26 +12,19 @@ from uuid import UUID
 import docker
 import pytest
 
-from app.log.log import now
 from app.output import STDOUT
-from app.runner import container, spec
+from app.runner import container, spec, surroundings
 from app.runner import engine as engine_module
 from app.runner.engine import Engine
-from app.runner.exchange import Exchange
-from app.runner.ledger import Ledger
-from app.runner.spec import Identity
-from app.runner.writer import Writer, whole_characters
+from app.runner.kept import whole_characters
+from app.runner.writer import Writer
 from domain import job
-from domain.definition import TaskDefinition
 from domain.job import JobStatus, TaskFailed, TaskLost, TaskStopped
-from projections.queue import Claim, Place
 from scripts import private_engine
 from tests.engine_proxy import Proxy
+from tests.former import HELLO, WORDS, Former
 from tests.site import Site, task
 from tests.waiting import until
-
-HELLO = task("echo hello; sleep 0.3; printf world")
-WORDS = b"hello\nworld"
 
 
 @pytest.fixture
@@ -41,54 +34,9 @@ def site(tmp_path: Path, docker_host: str, docker_client: docker.DockerClient) -
     made.close()
 
 
-class Former:
-    """A runner that was killed: it did by hand what is asked of it here, and no more."""
-
-    def __init__(self, site: Site, definition: TaskDefinition = HELLO) -> None:
-        self.site = site
-        self.job = site.submit(definition)
-        self.attempt = site.attempts(self.job)[0].id
-        self._ledger = Ledger(site.log, site.settings.runner_name)
-        self._place = Place(self._position(), self.attempt, self.job, 2)
-        self._claim: Claim | None = None
-
-    def claim(self) -> None:
-        self._claim = self._ledger.claim(self._place, "engine")
-
-    def create(self) -> str:
-        assert self._claim
-        folder = Exchange(self.site.settings.runner / "attempts" / self.attempt.hex)
-        definition, _ = self._ledger.task(self._place)
-        folder.create(definition.run)
-        identity = Identity(self._ledger.log_id, self._ledger.runner, self._place, self._claim)
-        body = spec.body(definition, identity, folder.folder)
-        created = self.site.client.api.create_container_from_config(body, spec.name(self.attempt))
-        found: str = created["Id"]
-        return found
-
-    def intend(self, container_id: str) -> None:
-        self._ledger.report(self._place, job.IntendStart, 0, container=container_id)
-
-    def start(self, container_id: str) -> None:
-        self.site.client.api.start(container_id)
-
-    def say_started(self) -> None:
-        self._ledger.report(self._place, job.Start, 0)
-
-    def complete(self) -> None:
-        self._ledger.report(self._place, job.Complete, 0)
-
-    def _position(self) -> int:
-        scheduled = (self.job, 2)
-        placed = {(each.originator_id, each.originator_version): each.position for each in self.site.recorded()}
-        return placed[scheduled]
-
-
 def runs(site: Site, job_id: UUID) -> int:
     """Count how often a container of a job was started."""
-    label = {"label": f"jobledger.job={job_id.hex}", "event": "start"}
-    seen = site.client.events(since=int(now().timestamp()) - 120, until=int(now().timestamp()) + 1, filters=label)
-    return len(list(seen))
+    return len(site.starts(job_id))
 
 
 def finishes_in_one_run(site: Site, former: Former) -> None:
@@ -135,6 +83,20 @@ def test_w6_start_announced_and_the_container_gone(site: Site) -> None:
         assert site.ends(former.job) is JobStatus.FAILED
     failed = site.last(former.job, TaskFailed)
     assert (failed.cause, failed.error) == ("unknown", "outcome unknown: its container is gone")
+
+
+def test_w6_start_announced_and_refused_by_the_engine(site: Site) -> None:
+    former = Former(site, task(cmd=("/no/such/program",)))
+    former.claim()
+    created = former.create()
+    former.intend(created)
+    with pytest.raises(docker.errors.APIError):
+        former.start(created)
+    with site.running():
+        assert site.ends(former.job) is JobStatus.FAILED
+    failed = site.last(former.job, TaskFailed)
+    assert failed.cause == "container"
+    assert "/no/such/program" in failed.error
 
 
 @pytest.mark.parametrize("told", [False, True], ids=["w7 started and not told", "w8 told"])
@@ -212,7 +174,7 @@ def test_w14_ended_and_then_cancelled(site: Site) -> None:
 def test_the_container_of_a_former_attempt_is_ended_before_the_next_one_starts(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(container, "MAKING_WAY", 0.3)
+    monkeypatch.setattr(surroundings, "MAKING_WAY", 0.3)
     former = Former(site, task("sleep 60", timeout="90s"))
     site.settings = site.settings.__class__(data=site.settings.data, name="another", slots=2)
     former.claim()
@@ -249,7 +211,7 @@ def test_a_name_that_is_taken_costs_an_attempt_and_nothing_else(site: Site) -> N
 
 def test_what_belongs_to_others_is_never_touched(site: Site) -> None:
     former = Former(site)
-    ledger = former._ledger
+    ledger = former.ledger
     others = [
         foreign(site),
         foreign(site, jobledger_log="other", jobledger_runner=ledger.runner.hex),

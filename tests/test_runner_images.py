@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app import output
+from app.output import RUNNER
 from app.runner import images
-from app.runner.engine import Engine, EngineRefusal
-from app.runner.images import Images
+from app.runner.credentials import Credentials
+from app.runner.engine import NOBODY, Engine, EngineRefusal
+from app.runner.image_keeper import ImageKeeper
+from app.runner.images import Audience, Images
 from app.runner.signals import Cancelled, Signals
 from app.runner.writer import Writer
 from tests.waiting import until
 
 A, B = "a" * 32, "b" * 32
+ALPINE = ("alpine:3.18", frozenset[tuple[str, str]]())
 
 
 class Registry(Engine):
@@ -26,12 +30,14 @@ class Registry(Engine):
     def __init__(self) -> None:
         super().__init__("unix:///nowhere.sock")
         self.pulls = 0
+        self.names: list[str] = []
         self.words: list[dict[str, Any]] = []
         self.go_on = threading.Semaphore(0)
         self.given_up = threading.Event()
 
-    def pull(self, image: str) -> Iterator[dict[str, Any]]:
+    def pull(self, image: str, credentials: Mapping[str, str] = NOBODY) -> Iterator[dict[str, Any]]:
         self.pulls += 1
+        self.names.append(credentials.get("username", ""))
         try:
             yield {"status": f"Pulling from {image}"}
             for words in self.words:
@@ -47,6 +53,11 @@ def registry() -> Registry:
 
 
 @pytest.fixture
+def fetching(registry: Registry, tmp_path: Path) -> Images:
+    return Images(registry, ImageKeeper(registry, tmp_path / "images.json", 0))
+
+
+@pytest.fixture
 def writer(tmp_path: Path) -> Iterator[Writer]:
     opened = Writer(tmp_path / "output.db")
     yield opened
@@ -56,17 +67,20 @@ def writer(tmp_path: Path) -> Iterator[Writer]:
 class Fetch(threading.Thread):
     """An attempt that waits for an image."""
 
-    def __init__(self, fetching: Images, attempt: str) -> None:
+    def __init__(self, fetching: Images, writer: Writer, attempt: str, user: str = "") -> None:
         super().__init__()
         self.signals = Signals()
         self.error: Exception | None = None
         self._fetching = fetching
-        self._attempt = attempt
+        self._audience = Audience(
+            attempt, lambda line: writer.append(attempt, RUNNER, f"{line}\n".encode()), self.signals
+        )
+        self._credentials: Credentials = {"username": user} if user else {}
         self.start()
 
     def run(self) -> None:
         try:
-            self._fetching.fetch("alpine:3.18", self._attempt, self.signals)
+            self._fetching.fetch("alpine:3.18", self._credentials, self._audience)
         except Exception as error:  # noqa: BLE001 - the test looks at it
             self.error = error
 
@@ -85,15 +99,14 @@ def said(writer: Writer, path: Path, attempt: str) -> list[str]:
 
 
 def test_an_image_is_fetched_once_for_all_and_each_hears_of_it(
-    registry: Registry, writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    registry: Registry, fetching: Images, writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(images, "PACE", 0.0)
     registry.words = [words(45), words(45), {"status": "Pull complete", "id": "layer"}]
-    fetching = Images(registry, writer)
-    first = Fetch(fetching, A)
+    first = Fetch(fetching, writer, A)
     until(lambda: registry.pulls == 1)
-    second = Fetch(fetching, B)
-    until(lambda: len(fetching._pulls["alpine:3.18"].waiting) == 2)
+    second = Fetch(fetching, writer, B)
+    until(lambda: len(fetching._pulls[ALPINE].waiting) == 2)
     registry.go_on.release(3)
     first.ends()
     second.ends()
@@ -102,13 +115,12 @@ def test_an_image_is_fetched_once_for_all_and_each_hears_of_it(
     assert said(writer, tmp_path, A) == said(writer, tmp_path, B) == story
 
 
-def test_what_the_registry_says_is_told_to_all(registry: Registry, writer: Writer) -> None:
+def test_what_the_registry_says_is_told_to_all(registry: Registry, fetching: Images, writer: Writer) -> None:
     registry.words = [{"error": "manifest unknown"}]
-    fetching = Images(registry, writer)
-    waiting = [Fetch(fetching, A)]
+    waiting = [Fetch(fetching, writer, A)]
     until(lambda: registry.pulls == 1)
-    waiting.append(Fetch(fetching, B))
-    until(lambda: len(fetching._pulls["alpine:3.18"].waiting) == 2)
+    waiting.append(Fetch(fetching, writer, B))
+    until(lambda: len(fetching._pulls[ALPINE].waiting) == 2)
     registry.go_on.release()
     for fetch in waiting:
         fetch.ends()
@@ -117,18 +129,29 @@ def test_what_the_registry_says_is_told_to_all(registry: Registry, writer: Write
 
 
 def test_nobody_waits_for_an_image_after_a_cancel_and_it_is_fetched_no_further(
-    registry: Registry, writer: Writer
+    registry: Registry, fetching: Images, writer: Writer
 ) -> None:
     registry.words = [words(1), words(2)]
-    fetching = Images(registry, writer)
-    fetch = Fetch(fetching, A)
+    fetch = Fetch(fetching, writer, A)
     until(lambda: registry.pulls == 1)
     fetch.signals.cancel(7)
     fetch.ends()
     assert isinstance(fetch.error, Cancelled)
     registry.go_on.release()
     assert registry.given_up.wait(10)
-    again = Fetch(fetching, B)
+    again = Fetch(fetching, writer, B)
     registry.go_on.release(2)
     again.ends()
     assert (again.error, registry.pulls) == (None, 2)
+
+
+def test_what_one_may_have_another_one_has_to_ask_for_in_its_own_name(
+    registry: Registry, fetching: Images, writer: Writer
+) -> None:
+    registry.words = [words(1)]
+    both = [Fetch(fetching, writer, A, "anna"), Fetch(fetching, writer, B, "bert")]
+    until(lambda: registry.pulls == 2)
+    registry.go_on.release(2)
+    for fetch in both:
+        fetch.ends()
+    assert sorted(registry.names) == ["anna", "bert"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -14,19 +15,28 @@ from hypothesis import strategies as st
 
 from app.lock import Held, locked
 from app.output import STDERR, STDOUT
-from app.runner import images, spec
+from app.runner import images, phases, spec
 from app.runner.exchange import LARGEST_RESULT, BadResult, Exchange
 from app.runner.frames import frames
-from app.runner.kept import LONGEST, kept_length, unseen
+from app.runner.kept import LONGEST, Source, kept_length
+from app.runner.runtime import Work
 from app.runner.signals import Cancelled, Left, Signals, TimedOut
-from app.runner.spec import Identity
 from app.runner.verdict import LINES, exited
 from domain.definition import TaskDefinition
 from projections.queue import Claim, Place
 from tests import controls as c
 
 LOG = UUID(int=7)
-IDENTITY = Identity(LOG, c.RUNNER, Place(2, c.ATTEMPT_1, c.JOB, 2), Claim(c.EPOCH, 3, c.NOON))
+
+
+def work(task: TaskDefinition = c.QUEUED_FIRST, **scheduled: Any) -> Work:
+    event = msgspec.structs.replace(c.SCHEDULED_1, task=task, **scheduled)
+    return Work(LOG, c.RUNNER, Place(2, event.attempt, c.JOB, 2), Claim(c.EPOCH, 3, c.NOON), event, task)
+
+
+def body(task: TaskDefinition = c.QUEUED_FIRST, phase: str = "", **surroundings: Any) -> Any:
+    (found,) = (each for each in phases.each(task) if each.name == phase)
+    return spec.body(found, work(task), Path("/data/a"), surroundings)
 
 
 def framed(stream: int, data: bytes) -> bytes:
@@ -70,12 +80,9 @@ def test_how_much_is_kept_does_not_depend_on_how_it_is_cut(pieces: list[bytes]) 
     assert kept_length(pieces) == kept_length([b"".join(pieces)])
 
 
-def test_what_was_seen_is_left_out_of_each_stream_by_itself() -> None:
-    kept = [(STDOUT, b"abc"), (STDERR, b"xy"), (STDOUT, b"def"), (STDERR, b"z")]
-    seen = {STDOUT: 4, STDERR: 2}
-    assert list(unseen(kept, seen)) == [(STDOUT, b"ef"), (STDERR, b"z")]
-    assert seen == {STDOUT: 6, STDERR: 3}
-    assert list(unseen(kept, seen)) == []
+def test_what_is_stored_is_left_out_when_it_comes_again() -> None:
+    source = Source((), stored=4)
+    assert [source.feed(b"abc"), source.feed(b"def"), source.feed(b"g")] == [b"", b"ef", b"g"]
 
 
 @pytest.fixture
@@ -134,7 +141,7 @@ def test_a_result_that_is_no_file_is_neither_waited_for_nor_taken(exchange: Exch
 
 
 def program(task: TaskDefinition) -> tuple[object, object]:
-    made = spec.body(task, IDENTITY, Path("/data/a"))
+    made = body(task)
     return made.get("Entrypoint"), made.get("Cmd")
 
 
@@ -158,11 +165,11 @@ def test_the_program_is_what_job_files_mean_by_it(task: TaskDefinition, expected
 
 
 def test_a_container_tells_whose_it_is_and_how_it_was_made() -> None:
-    made = spec.body(c.QUEUED_FIRST, IDENTITY, Path("/data/a"))
-    assert made == spec.body(c.QUEUED_FIRST, IDENTITY, Path("/data/a"))
+    made = body()
+    assert made == body()
     assert spec.place(made["Labels"]) == Place(0, c.ATTEMPT_1, c.JOB, 0)
-    assert made["Labels"]["jobledger.claim"] == "3"
-    other = spec.body(msgspec.structs.replace(c.QUEUED_FIRST, run="echo two"), IDENTITY, Path("/data/b"))
+    assert made["Labels"] | {"jobledger.claim": "3", "jobledger.path": "1", "jobledger.phase": ""} == made["Labels"]
+    other = body(msgspec.structs.replace(c.QUEUED_FIRST, env={"A": "1"}))
     assert other["Labels"]["jobledger.spec"] != made["Labels"]["jobledger.spec"]
 
 
@@ -173,7 +180,7 @@ def test_labels_of_others_are_nobodys() -> None:
 
 def test_a_task_is_told_who_it_is_and_can_not_change_where_its_result_is() -> None:
     task = msgspec.structs.replace(c.QUEUED_FIRST, env={"A": "1", "TORK_OUTPUT": "/etc/passwd"})
-    environment = spec.body(task, IDENTITY, Path("/data/a"))["Env"]
+    environment = body(task)["Env"]
     assert {"A=1", "TORK_OUTPUT=/tork/stdout", "JOBLEDGER_OUTPUT=/tork/stdout"} <= set(environment)
     assert {f"JOBLEDGER_ATTEMPT_ID={c.ATTEMPT_1.hex}", f"JOBLEDGER_FENCE={c.EPOCH}"} <= set(environment)
 

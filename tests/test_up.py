@@ -40,8 +40,9 @@ tasks:
 class Up:
     """A `jobledger up` that can be killed and started again over the same data."""
 
-    def __init__(self, data: Path, docker_host: str) -> None:
+    def __init__(self, data: Path, docker_host: str, *options: str) -> None:
         self.data = data
+        self._options = options
         self.port = free_port()
         self.api = Api(self.port, Settings(data=data, port=self.port))
         self._environment = {**os.environ, "PYTHONPATH": str(ROOT), "DOCKER_HOST": docker_host}
@@ -59,6 +60,7 @@ class Up:
             str(self.port),
             "--slots",
             "4",
+            *self._options,
         ]
         self._process = subprocess.Popen(command, env=self._environment, cwd=ROOT)
         wait_until(self.answers)

@@ -34,6 +34,8 @@ class Sample(msgspec.Struct, kw_only=True):
     priority: int = 0
     detached: bool = False
     tags: tuple[str, ...] = ()
+    factor: float = 0.0
+    inner: Sample | None = None
 
 
 VECTOR = re.compile(
@@ -75,7 +77,8 @@ def test_yaml_means_what_it_means_to_go(document: str, made: dict[str, Any] | No
         with pytest.raises(Invalid):
             read(document.encode(), "yaml", read_sample)
     else:
-        assert msgspec.structs.asdict(read(document.encode(), "yaml", read_sample)) == made
+        sample = msgspec.structs.asdict(read(document.encode(), "yaml", read_sample))
+        assert {name: sample[name] for name in made} == made
 
 
 @pytest.mark.parametrize(
@@ -115,6 +118,64 @@ def test_what_is_no_whole_number_is_refused(value: str, code: str) -> None:
     with pytest.raises(Invalid) as refused:
         read(f"priority: {value}".encode(), "yaml", read_sample)
     assert refused.value.problems[0].code == code
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        ("2", 2.0),
+        ("1.5", 1.5),
+        (".5", 0.5),
+        ("5.", 5.0),
+        ("-1e3", -1000.0),
+        ("+2.5E-1", 0.25),
+        ("1_000.5", 1000.5),
+        ("0x10", 16.0),
+        ("010", 8.0),
+        ("089", 89.0),
+    ],
+)
+def test_a_number_may_be_whole_or_not(value: str, number: float) -> None:
+    found = read(f"factor: {value}".encode(), "yaml", read_sample).factor
+    assert (found, type(found)) == (number, float)
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        (".nan", "range"),
+        ("-.Inf", "range"),
+        ("1e999", "range"),
+        ("9" * 5_000 + ".5", "range"),
+        ("9007199254740993", "range"),
+        ("1e", "type"),
+        (".", "type"),
+        ("1.5.2", "type"),
+        ("'1.5'", "type"),
+        ("true", "type"),
+        ("x", "type"),
+        ("[1]", "type"),
+    ],
+)
+def test_what_is_no_number_is_refused(value: str, code: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        read(f"factor: {value}".encode(), "yaml", read_sample)
+    assert refused.value.problems[0].code == code
+
+
+def test_json_has_numbers_of_both_kinds() -> None:
+    assert read(b'{"factor": 2}', "json", read_sample).factor == 2.0
+    assert read(b'{"factor": 2.5}', "json", read_sample).factor == 2.5
+    with pytest.raises(Invalid):
+        read(b'{"factor": "2.5"}', "json", read_sample)
+
+
+def test_a_type_may_hold_itself() -> None:
+    sample = read(b"inner: {inner: {name: deep}, factor: 1}", "yaml", read_sample)
+    assert sample == Sample(inner=Sample(inner=Sample(name="deep"), factor=1.0))
+    with pytest.raises(Invalid) as refused:
+        read(b"inner: {inner: {name: deep, nmae: x}}", "yaml", read_sample)
+    assert refused.value.problems[0].path == "inner.inner.nmae"
 
 
 def test_quotes_that_make_text_of_a_number_are_pointed_out() -> None:

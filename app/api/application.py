@@ -20,10 +20,13 @@ from app.api.health import Health
 from app.api.history import job_events
 from app.api.jobs import cancel_job, list_jobs, restart_job, show_job, submit_job
 from app.api.logs import job_log, task_log
+from app.api.schemas import show_job_schema
 from app.api.services import Services
 
 if TYPE_CHECKING:
     from app.log import Log
+    from app.settings import Settings
+    from app.vault import Vault
     from app.views import Views
 
 
@@ -44,14 +47,16 @@ ROUTES = (
     job_log,
     task_log,
     job_events,
+    show_job_schema,
 )
 ASSETS = "/assets"
 """Where the files of the documentation page lie, which work without internet."""
 
 
-def application(log: Log, views: Views, output: Path) -> Litestar:
-    """Put the API together over a log, its views and the output of tasks."""
-    services = Services(log, views, Bodies(), Health(log, views), output)
+def application(log: Log, views: Views, vault: Vault, settings: Settings) -> Litestar:
+    """Put the API together over a log, its views, the vault for secrets and the output of tasks."""
+    bodies = Bodies(images=settings.runtime == "docker")
+    services = Services(log, views, bodies, Health(log, views), vault, settings.output)
     return Litestar(
         [*ROUTES, create_static_files_router(ASSETS, [_swagger_ui()], include_in_schema=False)],
         state=State({"services": services}, deep_copy=False),

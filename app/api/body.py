@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -23,8 +24,9 @@ PATIENCE = 30.0
 class Bodies:
     """Reads jobs: small ones at once; large ones in one thread, for several would fight over the interpreter."""
 
-    def __init__(self) -> None:
-        """Begin with nothing to read."""
+    def __init__(self, *, images: bool) -> None:
+        """Begin with nothing to read; say whether tasks need images, as they do where they run in containers."""
+        self._read = partial(read_job, images=images)
         self._thread = ThreadPoolExecutor(1, "bodies")
 
     async def job(self, request: Request[Any, Any, Any]) -> JobDefinition:
@@ -32,8 +34,8 @@ class Bodies:
         form = read.body_format(request)
         body = await _received(request)
         if len(body) <= LARGE:
-            return read_job(body, form)
-        return await asyncio.get_running_loop().run_in_executor(self._thread, read_job, body, form)
+            return self._read(body, form)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, body, form)
 
 
 async def _received(request: Request[Any, Any, Any]) -> bytes:

@@ -14,7 +14,9 @@ from litestar.exceptions import HTTPException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from app.api.request import request_id
+from app.api.waiting import Unfinished
 from app.log import Contended
+from app.vault import VaultUnusable
 from app.views import Behind
 from domain.errors import Invalid, Missing, Problem, Refused
 
@@ -53,6 +55,8 @@ class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     """To find the request by in the service's own log."""
     errors: tuple[Problem, ...] = ()
     """Every problem of the input, with line, column, path and a hint."""
+    job_id: str = ""
+    """The job that was submitted and goes on, although its end was not awaited."""
 
 
 def answer(
@@ -63,7 +67,12 @@ def answer(
     errors: Sequence[Problem] = (),
 ) -> Response[bytes]:
     """Make the answer for an error."""
-    document = ProblemDocument(
+    document = _document(request, status, message, code)
+    return _respond(msgspec.structs.replace(document, errors=tuple(errors)), HEADERS.get(HTTPStatus(status), {}))
+
+
+def _document(request: Request[Any, Any, Any], status: int, message: str, code: str) -> ProblemDocument:
+    return ProblemDocument(
         message=message,
         title=HTTPStatus(status).phrase,
         status=status,
@@ -71,10 +80,11 @@ def answer(
         detail=message,
         type="about:blank",
         request_id=request_id(request),
-        errors=tuple(errors),
     )
-    headers = HEADERS.get(HTTPStatus(status), {})
-    return Response(msgspec.json.encode(document), status_code=status, media_type=PROBLEM, headers=headers)
+
+
+def _respond(document: ProblemDocument, headers: dict[str, str]) -> Response[bytes]:
+    return Response(msgspec.json.encode(document), status_code=document.status, media_type=PROBLEM, headers=headers)
 
 
 def invalid(request: Request[Any, Any, Any], error: Invalid) -> Response[bytes]:
@@ -97,6 +107,12 @@ def unavailable(request: Request[Any, Any, Any], error: Exception) -> Response[b
     """Answer when the log or the views can not serve just now: nothing is lost by asking again."""
     logger.error("%s %s: %s", request.method, request.url.path, error)
     return answer(request, HTTPStatus.SERVICE_UNAVAILABLE, f"try again: {error}", "unavailable")
+
+
+def unfinished(request: Request[Any, Any, Any], error: Unfinished) -> Response[bytes]:
+    """Answer for a job whose end did not come in time: it is accepted, so nothing invites to submit it again."""
+    document = _document(request, error.status, str(error), "unfinished")
+    return _respond(msgspec.structs.replace(document, job_id=error.job.hex), {})
 
 
 def http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
@@ -126,6 +142,8 @@ HANDLERS: ExceptionHandlersMap = {
     Invalid: invalid,
     Refused: refused,
     Missing: missing,
+    Unfinished: unfinished,
+    VaultUnusable: unavailable,
     Contended: unavailable,
     Behind: unavailable,
     PersistenceError: unavailable,

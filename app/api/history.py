@@ -14,6 +14,7 @@ from app.api.schema import EventDocument, EventPage, PagedOperation, answers_wit
 from app.api.services import services
 from domain.errors import Missing
 from domain.job import JobSubmitted
+from domain.secrets import masked_json
 from projections.wire import timestamp
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def job_events(request: AnyRequest, job_id: FromPath[str]) -> Response[bytes]:
         raise Missing("job not found")
     total = log.version(stream)
     events = log.read(stream, after=(number - 1) * size, limit=size)
-    return answers.page([_encode(_document(recorded)) for recorded in events], number, size, total)
+    return answers.page([masked_json(_encode(_document(recorded))) for recorded in events], number, size, total)
 
 
 def _document(recorded: Recorded) -> EventDocument:

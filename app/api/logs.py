@@ -33,7 +33,7 @@ async def job_log(request: AnyRequest, job_id: FromPath[str]) -> Response[Any]:
     """Return what a job's tasks printed."""
     views = services(request).views
     await views.caught_up()
-    if not document.exists(views.connection(), job_id):
+    if document.state(views.connection(), job_id) is None:
         raise Missing("job not found")
     return await _answer(request, document.attempts_of(views.connection(), job_id))
 

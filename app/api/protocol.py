@@ -39,6 +39,12 @@ class PatientProtocol(HttpToolsProtocol):
         self._lift()
         super().connection_lost(exc)
 
+    def shutdown(self) -> None:
+        """Tell a request under way that the service ends: it is woken as if there were more of its body."""
+        super().shutdown()
+        if self.cycle is not None:
+            self.cycle.message_event.set()
+
     def _await_head(self) -> None:
         self._lift()
         self._deadline = self.loop.call_later(PATIENCE, self._give_up)

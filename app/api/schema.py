@@ -7,13 +7,38 @@ from typing import Any
 
 import msgspec
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIType, Operation, Parameter, RequestBody, Schema
+from litestar.openapi.spec import (
+    Example,
+    OpenAPIMediaType,
+    OpenAPIResponse,
+    OpenAPIType,
+    Operation,
+    Parameter,
+    RequestBody,
+    Schema,
+)
 
 from app.api.errors import PROBLEM, ProblemDocument
 from app.api.request import FORMATS
 from app.output import Part
-from domain.definition import TaskDefinition
+from domain.definition import (
+    AutoDelete,
+    AuxiliaryTask,
+    Defaults,
+    Each,
+    Limits,
+    Mount,
+    Parallel,
+    PostTask,
+    Registry,
+    Retry,
+    Sidecar,
+    Subjob,
+    TaskDefinition,
+    Webhook,
+)
 from domain.event import Actor
+from projections.document import Name
 from projections.wire import Document, JobSummary, TaskRun
 
 EXAMPLE = """\
@@ -25,27 +50,83 @@ tasks:
 """
 
 
+class RetryState(Retry, frozen=True, kw_only=True):
+    """How often a task is tried again, and which time it is."""
+
+    attempts: int = 0
+
+
+class ParallelState(Parallel, frozen=True, kw_only=True):
+    """Tasks that run at the same time, and how many of them are done."""
+
+    completions: int = 0
+
+
+class EachState(Each, frozen=True, kw_only=True):
+    """A task that is run once for each item of a list, how many those are, and how many are done."""
+
+    size: int = 0
+    completions: int = 0
+
+
 class Execution(TaskRun, frozen=True, kw_only=True):
     """One attempt of a task, with the fields of the task as it was run."""
 
     name: str
-    image: str
+    description: str = ""
+    image: str = ""
     run: str = ""
     cmd: tuple[str, ...] = ()
     entrypoint: tuple[str, ...] = ()
     env: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
-    queue: str
+    files: dict[str, str] = {}  # noqa: RUF012 - as above
+    registry: Registry | None = None
+    queue: str = ""
+    pre: tuple[AuxiliaryTask, ...] = ()
+    post: tuple[PostTask, ...] = ()
+    sidecars: tuple[Sidecar, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    networks: tuple[str, ...] = ()
+    retry: RetryState | None = None
+    limits: Limits | None = None
     timeout: str = ""
     var: str = ""
+    condition: str = msgspec.field(default="", name="if")
+    parallel: ParallelState | None = None
+    each: EachState | None = None
+    subjob: Subjob | None = None
+    """With the `id` of the job that was started."""
+    gpus: str = ""
+    tags: tuple[str, ...] = ()
+    workdir: str = ""
+    priority: int = 0
+
+
+class ContextDocument(Document, frozen=True):
+    """What expressions of a job's tasks see."""
+
+    job: Name
+    inputs: dict[str, str] = {}  # noqa: RUF012 - as above
+    secrets: dict[str, str] = {}  # noqa: RUF012 - as above
+    tasks: dict[str, str] = {}  # noqa: RUF012 - as above
+    """What tasks returned, by the names of their variables."""
 
 
 class JobDetail(JobSummary, frozen=True, kw_only=True):
-    """A job in full."""
+    """A job in full. The values of its secrets are nowhere to be seen."""
 
     tasks: tuple[TaskDefinition, ...]
     """As submitted."""
     execution: tuple[Execution, ...]
-    """Every attempt of every task, in order."""
+    """Every attempt of every task, in the order in which they began; a composite task comes before its children."""
+    context: ContextDocument
+    output: str = ""
+    defaults: Defaults | None = None
+    webhooks: tuple[Webhook, ...] = ()
+    auto_delete: AutoDelete | None = None
+    delete_at: str | None = None
+    """When the job will be gone."""
+    secrets: dict[str, str] = {}  # noqa: RUF012 - as above
 
 
 class EventDocument(Document, frozen=True):
@@ -93,7 +174,7 @@ class EventPage(PageDocument, frozen=True):
     items: tuple[EventDocument, ...]
 
 
-def answers_with(success: type[msgspec.Struct], *errors: int) -> dict[int, ResponseSpec]:
+def answers_with(success: Any, *errors: int) -> dict[int, ResponseSpec]:
     """Describe a handler's answers: its success, its errors, and that the log or the views may be away."""
     bad = ResponseSpec(ProblemDocument, generate_examples=False, description="Refused", media_type=PROBLEM)
     good = ResponseSpec(success, generate_examples=False, description="Done")
@@ -102,6 +183,12 @@ def answers_with(success: type[msgspec.Struct], *errors: int) -> dict[int, Respo
 
 def _query(name: str, description: str, kind: OpenAPIType = OpenAPIType.INTEGER) -> Parameter:
     return Parameter(name=name, param_in="query", description=description, schema=Schema(type=kind))
+
+
+def _content(operation: Operation) -> dict[str, OpenAPIMediaType]:
+    """Return what the answer to a success may be."""
+    done = (operation.responses or {}).get("200")
+    return done.content or {} if isinstance(done, OpenAPIResponse) else {}
 
 
 PAGE = _query("page", "The number of the page, from 1.")
@@ -121,6 +208,9 @@ class SubmitOperation(Operation):
         self.request_body = RequestBody(
             content=dict.fromkeys(FORMATS, media), description="The job, in YAML or JSON", required=True
         )
+        done = _content(self)["application/json"].schema
+        if isinstance(done, Schema):  # a job in full is a summary as well
+            done.any_of, done.one_of = done.one_of, None
 
 
 @dataclass
@@ -144,9 +234,10 @@ class SearchOperation(PagedOperation):
 
 @dataclass
 class LogOperation(SearchOperation):
-    """The query of a log."""
+    """The query of a log, and its two forms: pages of JSON, or the whole text."""
 
     def __post_init__(self) -> None:
-        """Add what the handler reads by itself."""
+        """Add what the handler reads by itself, and the form that it has for those who ask for it."""
         super().__post_init__()
         self.parameters = [*(self.parameters or ()), FROM]
+        _content(self)["text/plain"] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))

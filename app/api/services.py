@@ -11,6 +11,7 @@ from litestar import Request
 from app.api.body import Bodies
 from app.api.health import Health
 from app.log import Log
+from app.vault import Vault
 from app.views import Views
 
 
@@ -21,6 +22,7 @@ class Services(msgspec.Struct, frozen=True):
     views: Views
     bodies: Bodies
     health: Health
+    vault: Vault
     output: Path
     """The file in which the output of tasks is kept."""
 

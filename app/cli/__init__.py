@@ -27,6 +27,8 @@ COMMANDS = {
     "cancel": (USE, "Call off a job that has not ended."),
     "restart": (USE, "Go on with a failed or cancelled job where it ended."),
     "validate": (USE, "Check job files, without a server."),
+    "schema": (USE, "Print the JSON Schema of jobs, for editors."),
+    "expr": (USE, "Evaluate an expression, as a job would."),
 }
 """Each is a module of this package that holds the click command as `command`."""
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 QUICK = 0.1
 SLOW = 0.5
 """Seconds between two looks, while something happens and while nothing does."""
+GENTLE = 5
+"""Times as long as a look took, at least, until the next one: a job of thousands of tasks is much to tell."""
+OVER = {*OF_STATE, "SKIPPED"}
 PATIENCE = 30.0
 """Seconds for a server that is away to come back: `up` starts one that died again."""
 
@@ -28,19 +31,19 @@ def wait(client: Client, job_id: str, watcher: Watcher) -> Document:
     """Watch a job until its end, and return it as it then is."""
     pause = QUICK
     while True:
-        job = _look(client, job_id)
+        job, least = _look(client, job_id)
         pause = QUICK if watcher.saw(job) else min(1.2 * pause, SLOW)
         if job["state"] in OF_STATE:
             return job
         watcher.idle(job)
-        sleep(pause)
+        sleep(max(pause, least))
 
 
 def follow(client: Client, printed: Printed, watcher: Watcher) -> Document:
     """Watch until the end, pass on what is printed meanwhile, and return the job as it then is."""
     offset, pause = 0, QUICK
     while True:
-        job = _look(client, printed.job)
+        job, least = _look(client, printed.job)
         ended = _has_ended(job, printed.task)
         changed = not ended and watcher.saw(job)
         length, whole = _pass_on(client, printed.path, offset, watcher)
@@ -50,7 +53,7 @@ def follow(client: Client, printed: Printed, watcher: Watcher) -> Document:
             return job
         pause = QUICK if length or changed else min(1.2 * pause, SLOW)
         watcher.idle(job)
-        sleep(pause)
+        sleep(max(pause, least))
 
 
 @contextmanager
@@ -65,11 +68,13 @@ def leaving(job_id: str) -> Iterator[None]:
         raise
 
 
-def _look(client: Client, job_id: str) -> Document:
+def _look(client: Client, job_id: str) -> tuple[Document, float]:
+    """Return the job, and how long to leave it alone at least."""
     deadline = monotonic() + PATIENCE
     while True:
+        began = monotonic()
         try:
-            return client.document(f"/jobs/{job_id}")
+            return client.document(f"/jobs/{job_id}"), GENTLE * (monotonic() - began)
         except Unreachable:
             if monotonic() > deadline:
                 raise
@@ -91,4 +96,4 @@ def _pass_on(client: Client, path: str, offset: int, watcher: Watcher) -> tuple[
 def _has_ended(job: Document, task: str) -> bool:
     """Tell whether a job has ended, or of it the one task that is watched."""
     states = [each["state"] for each in job.get("execution", ()) if each["id"] == task]
-    return (states or [job["state"]])[0] in OF_STATE
+    return (states or [job["state"]])[0] in OVER

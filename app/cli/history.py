@@ -17,10 +17,22 @@ if TYPE_CHECKING:
 
 SIZE = 1000
 """Events on a page: as many as there may be."""
-TOLD = frozenset({"type", "at", "job"})
+TOLD = frozenset({"type", "at", "items"})
 """What the line says elsewhere, or `show` does."""
-IDS = frozenset({"attempt", "runner", "container", "image", "engine"})
-STYLES = {"Completed": "green", "Failed": "red", "Lost": "red", "Cancelled": "yellow", "Stopped": "yellow"}
+IDS = frozenset({"attempt", "job", "parent", "runner", "container", "image", "engine"})
+STYLES = {
+    "Completed": "green",
+    "Delivered": "green",
+    "Failed": "red",
+    "Rejected": "red",
+    "Lost": "red",
+    "GaveUp": "red",
+    "Cancelled": "yellow",
+    "Stopped": "yellow",
+    "Deleted": "yellow",
+}
+INSIDE = {"each": "each", "parallel": "parallel", "subjob": "job"}
+"""What a task is made of, in a word."""
 
 
 @click.command("history", cls=RichCommand)
@@ -53,7 +65,7 @@ def line(event: Document) -> Text:
         (f"{event['number']:>4}  {when}  ", "dim"),
         (f"{event['type']:<17}  ", style),
         (f"{_actor(event['actor'])}  ", "dim"),
-        screen.printable("  ".join(_telling(event["data"]))),
+        screen.printable("  ".join(_telling(event))),
     )
 
 
@@ -61,9 +73,10 @@ def _actor(actor: dict[str, str]) -> str:
     return screen.printable(" ".join(filter(None, [actor["kind"], actor["id"], actor.get("address", "")])))
 
 
-def _telling(data: Document) -> Iterator[str]:
-    for name, value in data.items():
-        if name not in TOLD:
+def _telling(event: Document) -> Iterator[str]:
+    own = {"job"} if event["type"] == "JobSubmitted" else set()  # it is the job whose history this is
+    for name, value in event["data"].items():
+        if name not in TOLD | own:
             yield f"{name}={_told(name, value)}"
 
 
@@ -71,15 +84,20 @@ def _told(name: str, value: Any) -> str:
     """Write a value in few words."""
     if isinstance(value, dict):
         return _summary(value)
+    if isinstance(value, float):
+        return f"{value:g}"
     text = str(value)
     return text.removeprefix("sha256:")[: screen.SHORT] if name in IDS else text
 
 
 def _summary(value: Document) -> str:
-    """Write what a job, a task or the measure of an output is told by."""
+    """Write what a job, a task, the measure of an output or the task that started a job is told by."""
     if "length" in value:
         return f"{value['length']} bytes"
+    if "attempt" in value:
+        return f"{value['attempt'][: screen.SHORT]} of job {value['job'][: screen.SHORT]}"
     words = [str(value[name]) for name in ("name", "image") if value.get(name)]
+    words += [f"({word})" for name, word in INSIDE.items() if value.get(name)]
     if "tasks" in value:
         words.append(f"({len(value['tasks'])} tasks)")
     return " ".join(words) or "..."

@@ -95,6 +95,75 @@ def address(command: Command) -> Command:
     return host(port(insecure(command)))
 
 
+class Duration(click.ParamType[float]):
+    """Seconds, written as Go writes durations; 0 for none."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it."""
+        if isinstance(value, float):
+            return value
+        from domain.rules import parse_duration  # noqa: PLC0415 - without a duration to read, no rules are needed
+
+        text = str(value)
+        try:
+            return 0.0 if text == "0" else parse_duration(text)
+        except ValueError as error:
+            self.fail(f"{text!r}: {error}", param, ctx)
+
+
+def runtime(command: Command) -> Command:
+    """Give a command `runtime`: what runs the tasks."""
+    return click.option(
+        "--runtime",
+        type=click.Choice(["docker", "process"]),
+        default="docker",
+        show_default=True,
+        help="What runs the tasks: containers, or processes of this machine, without any confinement.",
+    )(command)
+
+
+def reach(command: Command) -> Command:
+    """Give a command `webhooks_allowed` and `secrets_kept`: what the policies of the API go by."""
+    allowed = click.option(
+        "--allow-webhook",
+        "webhooks_allowed",
+        multiple=True,
+        metavar="NETWORK",
+        help="A network (10.0.0.0/8) or host that webhooks may reach though it is not public; may be repeated.",
+    )
+    kept = click.option(
+        "--keep-secrets",
+        "secrets_kept",
+        type=Duration(),
+        default=24 * 3600.0,
+        show_default="24h",
+        help="How long after its end the secrets of a job are kept, so that it can be restarted.",
+    )
+    return allowed(kept(command))
+
+
+def confinement(command: Command) -> Command:
+    """Give a command `bind_roots` and `image_ttl`: what tasks may have of this machine."""
+    roots = click.option(
+        "--bind-root",
+        "bind_roots",
+        multiple=True,
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="DIR",
+        help="A folder of this machine that tasks may mount, with all that is in it; may be repeated.",
+    )
+    ttl = click.option(
+        "--image-ttl",
+        type=Duration(),
+        default=72 * 3600.0,
+        show_default="72h",
+        help="How long after its last use an image that Jobledger pulled is kept; 0 for ever.",
+    )
+    return roots(ttl(command))
+
+
 def work(command: Command) -> Command:
     """Give a command `slots`, `queues` and `name`: what the runner takes."""
     slots = click.option(

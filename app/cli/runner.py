@@ -16,6 +16,8 @@ from domain.errors import Refused
 @click.command("runner", cls=RichCommand)
 @options.data
 @options.work
+@options.runtime
+@options.confinement
 @options.lifeline
 def command(lifeline: int | None, *, slots: int | None, **given: Any) -> None:
     """Run a runner alone: it follows the log in the data folder and runs what waits there.

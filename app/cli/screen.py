@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 STYLES = {
     "PENDING": "dim",
+    "CREATED": "dim",
+    "SKIPPED": "dim",
     "SCHEDULED": "blue",
     "RUNNING": "cyan",
     "COMPLETED": "green",

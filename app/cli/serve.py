@@ -15,6 +15,8 @@ from app.settings import Settings
 @click.command("serve", cls=RichCommand)
 @options.data
 @options.address
+@options.runtime
+@options.reach
 @options.lifeline
 def command(lifeline: int | None, *, insecure: bool, **given: Any) -> None:
     """Run the API alone; jobs wait until a runner comes that follows the same log."""

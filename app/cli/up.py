@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import sleep
@@ -46,6 +46,9 @@ Ctrl-C ends it.
 @options.data
 @options.address
 @options.work
+@options.runtime
+@options.confinement
+@options.reach
 def command(*, insecure: bool, slots: int | None, **given: Any) -> int:
     """Run everything on this machine: the API with its read models, and a runner.
 
@@ -79,18 +82,29 @@ def commands(settings: Settings, *, insecure: bool) -> dict[str, list[str]]:
 
 def _serve(settings: Settings, *, insecure: bool) -> list[str]:
     where = ["--host", settings.host, "--port", str(settings.port), *(["--insecure"] if insecure else [])]
-    return [*_program("serve", settings), *where]
+    reach = [*_each("--allow-webhook", settings.webhooks_allowed), "--keep-secrets", _seconds(settings.secrets_kept)]
+    return [*_program("serve", settings), *where, *reach]
 
 
 def _runner(settings: Settings) -> list[str]:
-    queues = [part for queue in settings.queues for part in ("--queue", queue)]
     slots = ["--slots", str(settings.slots)] if settings.slots else []
-    return [*_program("runner", settings), "--name", settings.name, *slots, *queues]
+    confinement = [*_each("--bind-root", settings.bind_roots), "--image-ttl", _seconds(settings.image_ttl)]
+    queues = _each("--queue", settings.queues)
+    return [*_program("runner", settings), "--name", settings.name, *slots, *queues, *confinement]
+
+
+def _each(option: str, values: Iterable[object]) -> list[str]:
+    return [part for value in values for part in (option, str(value))]
+
+
+def _seconds(duration: float) -> str:
+    return f"{duration:f}s" if duration else "0"
 
 
 def _program(name: str, settings: Settings) -> list[str]:
     """Start our own package and no other: `-P` keeps Python from a folder named `app` where the user stands."""
-    return [sys.executable, "-P", "-m", "app", name, "--data", str(settings.data)]
+    common = ["--data", str(settings.data), "--runtime", settings.runtime]
+    return [sys.executable, "-P", "-m", "app", name, *common]
 
 
 def environment() -> dict[str, str]:

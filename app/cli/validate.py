@@ -28,21 +28,28 @@ class Checked(msgspec.Struct, frozen=True):
 
 @click.command("validate", cls=RichCommand)
 @click.argument("names", metavar="FILE...", nargs=-1, required=True)
+@click.option(
+    "--runtime",
+    type=click.Choice(["docker", "process"]),
+    default="docker",
+    show_default=True,
+    help="What will run the tasks; processes need no image.",
+)
 @options.as_json
-def command(names: tuple[str, ...], *, as_json: bool) -> int:
+def command(names: tuple[str, ...], runtime: str, *, as_json: bool) -> int:
     """Check job FILEs (YAML or JSON; - for stdin), without a server.
 
     Every problem is shown at once, with its place and a hint. Exit code 2 when a file has any.
     """
-    checked = [_check(files.read(name), quiet=as_json) for name in names]
+    checked = [_check(files.read(name), images=runtime == "docker", quiet=as_json) for name in names]
     if as_json:
         screen.write_json(msgspec.json.encode(checked))
     return exits.USAGE if any(each.errors for each in checked) else exits.DONE
 
 
-def _check(source: Source, *, quiet: bool) -> Checked:
+def _check(source: Source, *, images: bool, quiet: bool) -> Checked:
     try:
-        read_job(source.body, files.form(source))
+        read_job(source.body, files.form(source), images=images)
     except Invalid as invalid:
         if not quiet:
             _show(source, invalid.problems)

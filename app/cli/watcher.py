@@ -97,7 +97,13 @@ def _more(job: Document) -> str:
 
 
 def _name(job: Document) -> str:
-    """Return the name of the task at which a job stands."""
+    """Return the name of the task at which a job stands: as it runs, or else as it was written."""
     tasks, position = job.get("tasks", ()), job["position"]
-    name = tasks[position - 1].get("name") if 0 < position <= len(tasks) else None
+    running = [each for each in job.get("execution", ()) if _is_at(each, position)]
+    written = tasks[position - 1 : position] if position else ()
+    name = next((each["name"] for each in (*running[-1:], *written) if each.get("name")), None)
     return f": {name}" if name else ""
+
+
+def _is_at(attempt: Document, position: int) -> bool:
+    return attempt.get("position") == position and "parentId" not in attempt

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, TypeVar
 
-from app.documents import json_nodes, yaml_nodes
-from app.documents.nodes import Scalar
+import msgspec
+
+from app.documents import json_nodes, places, yaml_nodes
+from app.documents.nodes import Node, Scalar
 from app.documents.problems import Problems
 from app.documents.reader import Reader, reader
 from app.documents.text import Place, decode
+from domain import checks
+from domain.checks.found import Found
 from domain.definition import JobDefinition
 from domain.errors import Problem
 
@@ -20,18 +25,35 @@ Wanted = TypeVar("Wanted")
 _job = reader(JobDefinition)
 
 
-def read_job(body: bytes, form: Form) -> JobDefinition:
-    """Read a job, or raise `Invalid` with every problem, each with its place and a hint."""
-    return read(body, form, _job)
+def read_job(body: bytes, form: Form, *, images: bool = True) -> JobDefinition:
+    """Read a job, or raise `Invalid` with every problem, each with its place and a hint.
+
+    Runners of processes need no images.
+    """
+    return read(body, form, _job, lambda job: checks.problems(job, images=images))
 
 
-def read(body: bytes, form: Form, wanted: Reader[Wanted]) -> Wanted:
-    """Read what a reader wants, or raise `Invalid`."""
+def read(body: bytes, form: Form, wanted: Reader[Wanted], judge: Callable[[Wanted], Found] | None = None) -> Wanted:
+    """Read what a reader wants, or raise `Invalid`; the judge looks at it as a whole."""
     problems = Problems()
     text = decode(body, problems)
     root = yaml_nodes.compose(text, problems) if form == "yaml" else json_nodes.parse(text, problems)
     if root is None or (isinstance(root, Scalar) and root.plain and root.is_null()):
         problems.fail(Place(0, 0), None, Problem("the document is empty", "body_empty", hint="write a job into it"))
     value = wanted(root, problems)
+    if judge and not problems.incomplete:
+        for way, problem in judge(value):
+            _add(problem, places.find(root, way), text, problems)
     problems.settle()
     return value
+
+
+def _add(problem: Problem, spot: places.Spot, source: str, problems: Problems) -> None:
+    """Note a problem at its place, within the text if it is known there."""
+    where: Node | Place = spot.node
+    if problem.line:
+        place = places.inside(source, spot.node, problem.line, problem.column)
+        where = place or spot.node
+        if place is None and problem.line > 1:
+            problem = msgspec.structs.replace(problem, message=f"{problem.message} (line {problem.line} of the text)")
+    problems.add(where, spot.path, problem)

@@ -43,6 +43,8 @@ class Problems:
     def __init__(self) -> None:
         """Begin with none."""
         self._found: list[Problem] = []
+        self.incomplete = False
+        """Whether so much could not be read that what was can not be judged as a whole."""
 
     def add(self, place: Placed, path: Path, problem: Problem) -> None:
         """Note a problem at its place; there is an end to it."""

@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import accumulate, pairwise
 from threading import Lock
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from eventsourcing.persistence import IntegrityError, OperationalError
 from eventsourcing.sqlite import SQLiteApplicationRecorder
 
-from app.log.commit import Append, GroupCommit, Outcome
+from app.log.commit import Append, GroupCommit, Outcome, Positions
 from app.log.subscription import SQLiteSubscription
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END
 """For INSERT OR REPLACE, which deletes what is in its way without asking the triggers for deletion."""
 PROBE_TABLE = "CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY CHECK (id = 1), writes INTEGER) STRICT"
 PROBE = "INSERT INTO probe VALUES (1, 1) ON CONFLICT DO UPDATE SET writes = writes + 1"
+MOST_ROWS = 4_000
+"""Events in one statement: SQLite takes 32,766 values, of which each needs four."""
 FULL = 2
 """SQLite's number for `synchronous=FULL`: a commit is on the disk before it is answered."""
 
@@ -126,11 +128,11 @@ class LogRecorder(SQLiteApplicationRecorder):
         One statement is a transaction by itself, and gives up this thread's turn but once.
         """
         with self.datastore.get_connection(commit=True) as connection, _translated():
-            try:
-                return _insert_all(connection.cursor(), appends)
-            except sqlite3.IntegrityError:
-                with connection.transaction(commit=True) as cursor:
-                    return [_insert_one(cursor, events) for events in appends]
+            if sum(map(len, appends)) <= MOST_ROWS:
+                with suppress(sqlite3.IntegrityError):
+                    return [*_insert_all(connection.cursor(), appends)]
+            with connection.transaction(commit=True) as cursor:
+                return [_insert_one(cursor, events) for events in appends]
 
 
 @contextmanager
@@ -142,7 +144,7 @@ def _translated() -> Iterator[None]:
         raise OperationalError(error) from error
 
 
-def _insert_all(cursor: SQLiteCursor, appends: Sequence[Sequence[StoredEvent]]) -> list[Outcome]:
+def _insert_all(cursor: SQLiteCursor, appends: Sequence[Sequence[StoredEvent]]) -> list[Positions]:
     """Store all in one statement: it is all or nothing."""
     values = [value for events in appends for event in events for value in _row(event)]
     cursor.execute(_insertion(len(values) // 4), values)
@@ -152,10 +154,14 @@ def _insert_all(cursor: SQLiteCursor, appends: Sequence[Sequence[StoredEvent]]) 
 
 
 def _insert_one(cursor: SQLiteCursor, events: Sequence[StoredEvent]) -> Outcome:
+    """Store one writer's events; if their place is taken, then that of the first, so that none is left behind."""
+    positions: list[int] = []
     try:
-        return _insert_all(cursor, [events])[0]
+        for start in range(0, len(events), MOST_ROWS):
+            positions += _insert_all(cursor, [events[start : start + MOST_ROWS]])[0]
     except sqlite3.IntegrityError as error:
         return IntegrityError(error)
+    return positions
 
 
 @cache

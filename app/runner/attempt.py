@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from threading import Thread
+from typing import Any
 from uuid import UUID
 
-from app.runner import spec
-from app.runner.container import OwnContainer
-from app.runner.course import Course
-from app.runner.exchange import Exchange
+import msgspec
+
+from app.runner.runtime import Runtime, Work
 from app.runner.signals import Left, Signals
 from app.runner.tools import Tools
-from app.runner.verdict import Verdict
+from app.runner.verdict import Failure, Verdict, failed
+from app.vault import VaultUnusable
 from domain import job
+from domain.definition import TaskDefinition
 from domain.errors import Missing, Refused
 from domain.job import TaskStatus
+from domain.secrets import SecretGone, redact, reveal
 from projections.queue import Claim, Place
 
 logger = logging.getLogger("jobledger.runner")
+
+PLACEHOLDER = rb"\u0000secret:"
+"""How a placeholder begins in JSON."""
 
 
 class Attempt:
     """Claimed or adopted, brought to its end, recorded, and only then removed."""
 
-    def __init__(self, place: Place, tools: Tools) -> None:
+    def __init__(self, place: Place, runtime: Runtime, tools: Tools) -> None:
         """Take it in hand; nothing happens yet."""
         self.place = place
         self.signals = Signals()
@@ -33,18 +39,18 @@ class Attempt:
         """Called when the outcome is in the log, and only cleaning is left."""
         self.over: Callable[[], None] = lambda: None
         """Called when the runner has done with the attempt."""
+        self._runtime = runtime
         self._tools = tools
         self._key = place.attempt.hex
-        self._exchange = Exchange(tools.folder / self._key)
 
     def claim(self) -> Claim:
         """Win the attempt, or be refused."""
-        return self._tools.ledger.claim(self.place, self._tools.engine.id)
+        return self._tools.ledger.claim(self.place, self._runtime.id)
 
     def launch(self, claim: Claim) -> None:
         """Run it, after its claim, in a thread of its own."""
         logger.info("attempt %s of job %s begins", self._key, self.place.job.hex)
-        self._go(lambda: self._conclude(claim, TaskStatus.CLAIMED))
+        self._go(lambda: self._conclude(claim, TaskStatus.CLAIMED, ()))
 
     def resume(self, claim: Claim) -> None:
         """Go on, in a thread of its own, with what was claimed before a crash."""
@@ -76,22 +82,31 @@ class Attempt:
         except Refused:
             self._sweep(set())
             return
-        status = adopted.state.attempts[self.place.attempt].status
-        logger.info("attempt %s is taken up again: it was %s", self._key, status)
-        self._conclude(claim, status)
+        attempt = adopted.state.attempts[self.place.attempt]
+        logger.info("attempt %s is taken up again: it was %s", self._key, attempt.status)
+        self._conclude(claim, attempt.status, attempt.phases)
 
-    def _conclude(self, claim: Claim, status: TaskStatus) -> None:
-        ledger = self._tools.ledger
-        identity = spec.Identity(ledger.log_id, ledger.runner, self.place, claim)
-        course = Course(self._tools, identity, self.signals, self._exchange)
-        self._record(course.run(status), claim)
-        self._clean(course.container)
+    def _conclude(self, claim: Claim, status: TaskStatus, phases: Collection[str]) -> None:
+        tools, job_id = self._tools, self.place.job
+        scheduled = tools.ledger.scheduled(self.place)
+        secrets: dict[str, str] = {}
+        try:
+            secrets = tools.vault.values(job_id)
+            tools.output.conceal(self._key, secrets.values())
+            task, gone = _revealed(scheduled.task, secrets), None
+        except (SecretGone, VaultUnusable) as reason:
+            task, gone = scheduled.task, Failure(str(reason), "container")
+        work = Work(tools.ledger.log_id, tools.ledger.runner, self.place, claim, scheduled, task)
+        course = self._runtime.course(work, tools, self.signals)
+        to_call_off = status is TaskStatus.CANCELLED  # for which no secret is needed
+        verdict = failed(gone) if gone and not to_call_off else course.run(status, phases)
+        self._record(_redacted(verdict, secrets.values()), claim)
+        course.clean()
 
     def _sweep(self, strange: set[UUID]) -> None:
         ledger = self._tools.ledger
-        attempt = ledger.state(self.place.job).attempts.get(self.place.attempt)
-        if attempt is not None and attempt.stopped and attempt.runner == ledger.runner:
-            self._clean(OwnContainer(self._tools.engine, ledger.log_id, self.place, self.signals))
+        if ledger.is_over(self.place):
+            self._runtime.leftover(ledger.log_id, self.place).clean()
         elif self.place.attempt not in strange:
             strange.add(self.place.attempt)
             logger.warning("what is left of attempt %s stays: the log does not say that it is over", self._key)
@@ -106,6 +121,28 @@ class Attempt:
         logger.info("attempt %s ended: %s", self._key, verdict)
         self.recorded()
 
-    def _clean(self, container: OwnContainer) -> None:
-        container.discard()
-        self._exchange.remove()
+
+def _revealed(task: TaskDefinition, secrets: Mapping[str, str]) -> TaskDefinition:
+    """Put the values of secrets into a task, or raise `SecretGone`."""
+    if PLACEHOLDER not in msgspec.json.encode(task):
+        return task
+    return msgspec.convert(_each_text(msgspec.to_builtins(task), secrets), TaskDefinition)
+
+
+def _each_text(part: Any, secrets: Mapping[str, str]) -> Any:
+    match part:
+        case str():
+            return reveal(part, secrets)
+        case dict():
+            return {name: _each_text(each, secrets) for name, each in part.items()}
+        case list() | tuple():
+            return [_each_text(each, secrets) for each in part]
+    return part
+
+
+def _redacted(verdict: Verdict, secrets: Collection[str]) -> Verdict:
+    """Hide secrets in what an attempt or an Engine said."""
+    if not secrets:
+        return verdict
+    facts = {name: redact(fact, secrets) if isinstance(fact, str) else fact for name, fact in verdict.facts.items()}
+    return Verdict(verdict.kind, facts)

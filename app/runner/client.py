@@ -14,6 +14,8 @@ from requests.exceptions import HTTPError
 
 DEADLINE = 30
 """Seconds that the Engine has for an answer."""
+REMOVING = 600
+"""Seconds that it has for the removal of an image."""
 CHUNK = 64 * 1024
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
 BOTH = {"stdout": 1, "stderr": 1}
@@ -61,6 +63,11 @@ class Client(APIClient):
             except HTTPError as error:
                 raise create_api_error_from_http_exception(error) from error
             yield from response.iter_content(None)
+
+    def removed(self, image: str) -> None:
+        """Take a name from an image; to remove a large one takes its time."""
+        response = self.delete(self._url("/images/{0}", image), timeout=REMOVING)  # type: ignore[attr-defined]  # as above
+        self._raise_for_status(response)  # type: ignore[attr-defined]  # as above
 
     def _place(self, container: str, what: str) -> str:
         return f"{self.base_url}/v{self.api_version}/containers/{container}/{what}"

@@ -1,61 +1,45 @@
-"""The one container of an attempt: created under its name, started at most once, gone in the end.
-
-Whatever the Engine does meanwhile: who asks here gets an answer, when the Engine is back.
-"""
+"""The one container of a phase: created under its name, started at most once, gone in the end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, TypeVar
-from uuid import UUID
 
 from app.runner import spec
 from app.runner.client import Received
-from app.runner.engine import Container, Engine, EngineAway, EngineRefusal, Found, Gone, NameTaken
-from app.runner.signals import Left, Signals
+from app.runner.engine import Container, Engine, EngineAway, EngineRefusal, Gone, NameTaken
+from app.runner.patience import Patience
+from app.runner.runtime import Work
+from app.runner.signals import Signals
+from app.runner.spec import Body
 from app.runner.verdict import Failure, NeverRan
-from projections.queue import Place
 
 DOUBT = 10.0
 """Seconds in which a start that was not answered may yet show an effect."""
+ABANDONED = "context canceled"
+"""What the Engine says of a start when whoever asked for it died meanwhile: the container has not run."""
 LOOK = 0.1
 """Seconds between two looks at a container of which something is awaited."""
 RETRY = 1.0
 """Seconds until a container that could not be removed is tried again."""
-MAKING_WAY = 5.0
-"""Seconds that whoever holds a former attempt has to remove its container."""
-
-T = TypeVar("T")
 
 
 class OwnContainer:
-    """What an attempt asks of the Engine, by the attempt's own name."""
+    """What a phase asks of the Engine, by the phase's own name."""
 
-    def __init__(self, engine: Engine, log: UUID, place: Place, signals: Signals) -> None:
-        """Speak for one attempt of one log."""
+    def __init__(self, engine: Engine, work: Work, phase: str, signals: Signals) -> None:
+        """Speak for one phase of one attempt of one log."""
         self._engine = engine
-        self._log = log.hex
-        self._place = place
+        self._patience = Patience(engine, signals)
         self._signals = signals
-        self._name = spec.name(place.attempt)
+        self._mark = {spec.LOG: work.log.hex, spec.ATTEMPT: work.key}
+        self._name = spec.name(work.place.attempt, phase)
         self._id = ""
         """The container's id, once it is known that it is ours."""
 
-    def make_way(self) -> None:
-        """See that no container of a former attempt is left: two of one task must not run side by side."""
-        tries = int(MAKING_WAY / LOOK)
-        while others := self._others():
-            self._signals.check()
-            self._signals.settle(_never, LOOK)
-            tries -= 1
-            for other in others if tries < 0 else ():
-                self._remove(other.id)  # whoever held it is not there to do it
-
-    def create(self, body: Mapping[str, Any]) -> Container:
+    def create(self, body: Body) -> Container:
         """Create the container, or find that it was created before: it does nothing yet, either way."""
         with suppress(NameTaken):
-            self._ask(lambda: self._engine.create(self._name, body))
+            self._patience.ask(lambda: self._engine.create(self._name, body))
         container = self.look()
         if container is None:
             msg = f"another container has the name {self._name}"
@@ -67,23 +51,23 @@ class OwnContainer:
         return container
 
     def look(self) -> Container | None:
-        """Return the container, if there is one and it is the attempt's."""
+        """Return the container, if there is one and it is the phase's."""
         with suppress(Gone):
-            container = self._ask(lambda: self._engine.inspect(self._name))
+            container = self._patience.ask(lambda: self._engine.inspect(self._name))
             if self._is_mine(container):
                 self._id = container.id
                 return container
         return None
 
-    def start(self) -> Received | None:
-        """Start the container, once and never again; return the connection to its output, if that has held."""
+    def start(self, *, heard: bool = True) -> Received | None:
+        """Start the container, once and never again; return the connection to its output, if one is had and held."""
         try:
-            received = self._ask(lambda: self._engine.attach(self._id))
+            received = self._patience.ask(lambda: self._engine.attach(self._id)) if heard else None
             return self._start(received)
-        except Gone:
-            msg = "its container was removed before it was started"
-            raise NeverRan(msg) from None
         except EngineRefusal as refusal:
+            if self.look() is None:
+                msg = "its container was removed before it was started"
+                raise NeverRan(msg) from None
             msg = f"the container can not be started: {refusal}"
             raise Failure(msg, "container") from None
 
@@ -96,16 +80,21 @@ class OwnContainer:
                 raise Failure(msg, "unknown")
             if container.was_started:
                 return container
+            if ABANDONED in container.error:
+                break
+            if container.error:
+                msg = f"the container can not be started: {container.error}"
+                raise Failure(msg, "container")
             self._signals.check()
-            self._signals.settle(_never, LOOK)
-        self.vanish()
+            self._patience.pause(LOOK)
+        self.vanish()  # for what is gone can not start
         msg = "the Docker Engine was asked to start its container, and did not"
         raise NeverRan(msg)
 
     def stop(self, grace: int) -> None:
         """Ask for the container's end."""
         with suppress(EngineRefusal):
-            self._ask(lambda: self._engine.stop(self._id, grace))
+            self._patience.ask(lambda: self._engine.stop(self._id, grace))
 
     def vanish(self) -> None:
         """Remove the container, whatever it does, and see that it is gone: what is gone can not start."""
@@ -113,7 +102,7 @@ class OwnContainer:
             self._remove(container.id)
             if self.look() is None:
                 return
-            self._signals.settle(_never, RETRY)
+            self._patience.pause(RETRY)
 
     def discard(self) -> None:
         """Remove what is of no use any more; if it can not be now, it will be when the runner looks around."""
@@ -121,43 +110,26 @@ class OwnContainer:
             if self._id or self._is_mine(self._engine.inspect(self._name)):
                 self._engine.remove(self._id or self._name)
 
-    def await_engine(self) -> None:
-        """Wait until the Engine is there."""
-        while not self._engine.is_there.wait(1):
-            if self._signals.left:
-                raise Left
-
-    def _others(self) -> list[Found]:
-        labels = {spec.LOG: self._log, spec.JOB: self._place.job.hex}
-        return [found for found in self._ask(lambda: self._engine.find(labels)) if not self._is_mine(found)]
-
     def _remove(self, container: str) -> None:
         with suppress(EngineRefusal):
-            self._ask(lambda: self._engine.remove(container))
+            self._patience.ask(lambda: self._engine.remove(container))
 
-    def _start(self, received: Received) -> Received | None:
+    def _start(self, received: Received | None) -> Received | None:
         try:
             self._engine.start(self._id)
         except EngineAway:
-            received.close()
+            _close(received)
             self.started()
             return None
         except EngineRefusal:
-            received.close()
+            _close(received)
             raise
         return received
 
-    def _is_mine(self, container: Container | Found) -> bool:
-        labels = container.labels
-        return (labels.get(spec.LOG), labels.get(spec.ATTEMPT)) == (self._log, self._place.attempt.hex)
-
-    def _ask(self, question: Callable[[], T]) -> T:
-        while True:
-            try:
-                return question()
-            except EngineAway:
-                self.await_engine()
+    def _is_mine(self, container: Container) -> bool:
+        return self._mark.items() <= container.labels.items()
 
 
-def _never() -> bool:
-    return False
+def _close(received: Received | None) -> None:
+    if received is not None:
+        received.close()

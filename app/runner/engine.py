@@ -2,96 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Event
-from typing import Any, NamedTuple, Self
+from typing import Any
 
-import msgspec
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound, StreamParseError
+from docker.errors import APIError, DockerException, NotFound
 from docker.utils import kwargs_from_env
 from requests.exceptions import ConnectionError as Broken
-from requests.exceptions import ReadTimeout, RequestException
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from requests.exceptions import ReadTimeout
+from urllib3.exceptions import ReadTimeoutError
 
+from app.runner.answers import (
+    AWAY,
+    CONFLICT,
+    Container,
+    EngineAway,
+    EngineRefusal,
+    Found,
+    Gone,
+    ImageAbsent,
+    NameTaken,
+    translated,
+)
 from app.runner.client import DEADLINE, Client, Received
 from app.runner.frames import frames
 
+__all__ = ["Container", "Engine", "EngineAway", "EngineRefusal", "Found", "Gone", "ImageAbsent", "NameTaken"]
+
+NOBODY: Mapping[str, str] = {}
 FIRST_DEADLINE = 5
 """Seconds that the Engine has when it is asked whether it is there."""
 DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
-NEVER = "0001-01-01"
-"""The day on which the Engine says that a container started which did not."""
-CONFLICT = 409
-AWAY = (RequestException, HTTPError, OSError, StreamParseError)
-"""What goes wrong between two programs, and not in one of them."""
-
 Frames = Iterator[tuple[int, bytes]]
 """What was printed, with its stream."""
-
-
-class EngineAway(Exception):
-    """The Engine is not there, or hangs: nothing is known of what was asked."""
-
-
-class EngineRefusal(Exception):
-    """The Engine answered that it will not."""
-
-
-class ImageAbsent(EngineRefusal):
-    """The Engine does not have the image."""
-
-
-class Gone(EngineRefusal):
-    """There is no such container."""
-
-
-class NameTaken(EngineRefusal):
-    """There is a container of this name."""
-
-
-class Container(msgspec.Struct, frozen=True):
-    """A container as the Engine shows it."""
-
-    id: str
-    image: str
-    labels: dict[str, str]
-    running: bool
-    started_at: str
-    exit_code: int
-    oom_killed: bool
-
-    @classmethod
-    def shown(cls, document: dict[str, Any]) -> Self:
-        """Read the Engine's document."""
-        state = document["State"]
-        return cls(
-            id=document["Id"],
-            image=document["Image"],
-            labels=document["Config"]["Labels"] or {},
-            running=state["Running"],
-            started_at=state["StartedAt"],
-            exit_code=state["ExitCode"],
-            oom_killed=state.get("OOMKilled", False),
-        )
-
-    @property
-    def was_started(self) -> bool:
-        """Whether its program ever ran."""
-        return not self.started_at.startswith(NEVER)
-
-    @property
-    def began(self) -> datetime:
-        """When its program was started."""
-        return datetime.fromisoformat(self.started_at)
-
-
-class Found(NamedTuple):
-    """A container in a list."""
-
-    id: str
-    labels: dict[str, str]
 
 
 class Engine:
@@ -105,6 +50,8 @@ class Engine:
         self.address: str = self._place.get("base_url", DEFAULT_ADDRESS)
         self.id = ""
         """The Engine's own id: containers belong to it, and not to the address."""
+        self.folders: tuple[Path, ...] = ()
+        """What of this host is the Engine's own: its data and its socket, which no container may have."""
         self.is_there = Event()
         self.lost: Callable[[], None] = lambda: None
         """Called when an answer failed to come."""
@@ -114,9 +61,12 @@ class Engine:
         try:
             client = Client(**self._place, version="auto", timeout=FIRST_DEADLINE, max_pool_size=self._connections)
             client.trust_env = not client.base_url.startswith("http+docker:")  # no proxy leads to a socket
-            self.id = client.info()["ID"]
+            info = client.info()
         except (*AWAY, DockerException) as error:
             raise EngineAway(str(error)) from error
+        self.id = info["ID"]
+        socket = [self.address.removeprefix("unix://")] if self.address.startswith("unix://") else []
+        self.folders = tuple(map(Path, [info["DockerRootDir"], *socket]))
         client.timeout = DEADLINE
         self.close()
         self._client = client
@@ -189,15 +139,73 @@ class Engine:
 
     def find(self, labels: Mapping[str, str]) -> list[Found]:
         """List all containers that have these labels."""
-        wanted = [f"{name}={value}" for name, value in labels.items()]
         with self._asked() as client:
-            found = client.containers(all=True, filters={"label": wanted})
+            found = client.containers(all=True, filters=_having(labels))
             return [Found(container["Id"], container["Labels"]) for container in found]
 
-    def pull(self, image: str) -> Iterator[dict[str, Any]]:
-        """Fetch an image; yield the Engine's words about it."""
+    def put(self, container: str, folder: str, archive: bytes) -> None:
+        """Unpack an archive in a folder of a container, which need not run."""
         with self._asked() as client:
-            yield from client.pull(image, stream=True, decode=True)
+            client.put_archive(container, folder, archive)
+
+    def tail(self, container: str, lines: int) -> bytes:
+        """Return the last lines that a container printed."""
+        with self._asked() as client:
+            printed: bytes = client.logs(container, tail=lines)
+            return printed
+
+    def pull(self, image: str, credentials: Mapping[str, str] = NOBODY) -> Iterator[dict[str, Any]]:
+        """Fetch an image, as somebody or as nobody in particular; yield the Engine's words about it."""
+        with self._asked() as client:
+            yield from client.pull(image, stream=True, decode=True, auth_config=dict(credentials))
+
+    def image_id(self, reference: str) -> str:
+        """Return the id of the image that has a name."""
+        with self._asked() as client:
+            found: str = client.inspect_image(reference)["Id"]  # type: ignore[no-untyped-call]  # the stubs lack it
+            return found
+
+    def remove_image(self, reference: str) -> None:
+        """Take a name from an image, and remove the image if it was its last; refused while a container uses it."""
+        with self._asked() as client:
+            client.removed(reference)
+
+    def create_network(self, name: str, labels: Mapping[str, str]) -> None:
+        """Create a network of containers of this host."""
+        with self._asked() as client:
+            client.create_network(name, driver="bridge", labels=dict(labels), check_duplicate=True)
+
+    def network(self, name: str) -> tuple[str, str]:
+        """Return a network's name and driver."""
+        with self._asked() as client:
+            network = client.inspect_network(name)
+            return network["Name"], network["Driver"]
+
+    def connect_network(self, name: str, container: str, aliases: Sequence[str]) -> None:
+        """Let a container into one more network."""
+        with self._asked() as client:
+            client.connect_container_to_network(container, name, aliases=list(aliases))
+
+    def networks(self, labels: Mapping[str, str]) -> list[Found]:
+        """List all networks that have these labels."""
+        with self._asked() as client:
+            return [Found(each["Id"], each["Labels"] or {}) for each in client.networks(filters=_having(labels))]
+
+    def remove_network(self, network: str) -> None:
+        """Remove a network; that it is gone is as good."""
+        with self._asked() as client, suppress(NotFound):
+            client.remove_network(network)
+
+    def volumes(self, labels: Mapping[str, str]) -> list[Found]:
+        """List all volumes that have these labels."""
+        with self._asked() as client:
+            found = client.volumes(filters=_having(labels))["Volumes"] or []
+            return [Found(each["Name"], each["Labels"] or {}) for each in found]
+
+    def remove_volume(self, volume: str) -> None:
+        """Remove a volume; that it is gone is as good."""
+        with self._asked() as client, suppress(NotFound):
+            client.remove_volume(volume)
 
     @contextmanager
     def _asked(self) -> Iterator[Client]:
@@ -208,27 +216,12 @@ class Engine:
         try:
             yield self._client
         except (APIError, DockerException, *AWAY) as error:
-            translated = _translated(error)
-            if isinstance(translated, EngineAway):
+            told = translated(error)
+            if isinstance(told, EngineAway):
                 self.is_there.clear()
                 self.lost()
-            raise translated from error
+            raise told from error
 
 
-def _translated(error: Exception) -> EngineAway | EngineRefusal:
-    match error:
-        case ImageNotFound():
-            return ImageAbsent(_words(error))
-        case NotFound():
-            return Gone(_words(error))
-        case APIError(status_code=409):
-            return NameTaken(_words(error))
-        case APIError():
-            return EngineRefusal(_words(error))
-        case StreamParseError() | RequestException() | HTTPError() | OSError():
-            return EngineAway(str(error))
-    return EngineRefusal(str(error))
-
-
-def _words(error: APIError) -> str:
-    return str(error.explanation or error)
+def _having(labels: Mapping[str, str]) -> dict[str, list[str]]:
+    return {"label": [f"{name}={value}" for name, value in labels.items()]}

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Condition, Event, Thread
-from uuid import NAMESPACE_OID, uuid5
 
 from eventsourcing.persistence import Notification
 
@@ -94,8 +93,8 @@ class Follower:
 
 
 def _file(folder: Path, queues: frozenset[str]) -> Path:
-    """Name the file of a view, which is of no use for other queues than it was made for."""
-    name = f"queue-{uuid5(NAMESPACE_OID, ','.join(sorted(queues))).hex}.db"
+    """Name the file of the view, and remove those of other views, for queues that nobody asks for any more."""
+    name = queue.file_name(queues)
     for other in folder.glob("queue-*"):
         if not other.name.startswith(name):
             other.unlink()

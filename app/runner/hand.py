@@ -35,10 +35,10 @@ class Hand:
             self._attempts.pop(attempt.place.attempt, None)
         self._free(attempt.place.attempt)
 
-    def has_room(self) -> bool:
-        """Tell whether one more may run; those that are being cleaned up must not become many either."""
+    def room(self) -> int:
+        """Tell how many more may run; those that are being cleaned up must not become many either."""
         with self._lock:
-            return len(self._running) < self._slots and len(self._attempts) < 2 * self._slots
+            return max(0, min(self._slots - len(self._running), 2 * self._slots - len(self._attempts)))
 
     def keys(self) -> frozenset[UUID]:
         """Name the attempts in hand."""
@@ -46,7 +46,7 @@ class Hand:
             return frozenset(self._attempts)
 
     def cancel(self, job: UUID, position: int) -> None:
-        """Stop what was scheduled of a job before it was called off."""
+        """Stop what was scheduled of a job before it was called off, or had failed."""
         with self._lock:
             attempts = [each for each in self._attempts.values() if each.place.job == job]
         for attempt in attempts:

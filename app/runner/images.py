@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 from threading import Lock, Thread
-from typing import Any
+from typing import Any, NamedTuple
 
-from app.output import RUNNER
+from app.runner.credentials import Credentials
 from app.runner.engine import Engine, EngineRefusal
+from app.runner.image_keeper import ImageKeeper
 from app.runner.signals import Signals
-from app.runner.writer import Writer
 
 PACE = 1.0
 """Seconds between two words about the progress, at least."""
@@ -40,12 +41,26 @@ class Progress:
         return line
 
 
+class Audience(NamedTuple):
+    """An attempt that waits for an image."""
+
+    key: str
+    say: Callable[[str], None]
+    """Takes a line about how it goes."""
+    signals: Signals
+
+
+Wanted = tuple[str, frozenset[tuple[str, str]]]
+"""An image and in whose name it is fetched: what one may have, another may not."""
+
+
 class _Pull:
     """One image on its way."""
 
-    def __init__(self) -> None:
-        self.waiting: dict[str, Signals] = {}
-        """The attempts that wait for it."""
+    def __init__(self, image: str, credentials: Credentials) -> None:
+        self.image = image
+        self.credentials = credentials
+        self.waiting: dict[str, Audience] = {}
         self.ended = False
         self.error: Exception | None = None
 
@@ -53,67 +68,82 @@ class _Pull:
 class Images:
     """Fetches what the Engine does not have."""
 
-    def __init__(self, engine: Engine, output: Writer) -> None:
-        """Speak of the progress in the attempts' output."""
+    def __init__(self, engine: Engine, keeper: ImageKeeper) -> None:
+        """Note in the keeper's book what was fetched."""
         self._engine = engine
-        self._output = output
-        self._pulls: dict[str, _Pull] = {}
+        self._keeper = keeper
+        self._pulls: dict[Wanted, _Pull] = {}
         self._lock = Lock()
 
-    def fetch(self, image: str, attempt: str, signals: Signals) -> None:
+    def fetch(self, image: str, credentials: Credentials, audience: Audience) -> None:
         """Wait until the image has come; when nobody waits any more, it is fetched no further."""
-        self._say([attempt], f"pulling {image}")
-        pull = self._join(image, attempt, signals)
+        audience.say(f"pulling {image}")
+        pull = self._join(image, credentials, audience)
         try:
-            signals.wait(lambda: pull.ended)
+            audience.signals.wait(lambda: pull.ended)
         finally:
             with self._lock:
-                pull.waiting.pop(attempt, None)
+                pull.waiting.pop(audience.key, None)
         if pull.error is not None:
             raise pull.error
-        self._say([attempt], f"pulled {image}")
+        audience.say(f"pulled {image}")
 
-    def _join(self, image: str, attempt: str, signals: Signals) -> _Pull:
+    def used(self, image: str) -> None:
+        """Note that a container is made of the image of this id."""
+        self._keeper.used(image)
+
+    def _join(self, image: str, credentials: Credentials, audience: Audience) -> _Pull:
+        wanted = _wanted(image, credentials)
         with self._lock:
-            pull = self._pulls.get(image)
+            pull = self._pulls.get(wanted)
             is_new = pull is None
             if pull is None:
-                pull = self._pulls[image] = _Pull()
-            pull.waiting[attempt] = signals
+                pull = self._pulls[wanted] = _Pull(image, credentials)
+            pull.waiting[audience.key] = audience
         if is_new:
-            Thread(target=self._run, args=(image, pull), name=f"pull {image}", daemon=True).start()
+            Thread(target=self._run, args=(pull,), name=f"pull {image}", daemon=True).start()
         return pull
 
-    def _run(self, image: str, pull: _Pull) -> None:
+    def _run(self, pull: _Pull) -> None:
         try:
-            self._follow(image, pull)
+            self._follow(pull)
         except Exception as error:  # noqa: BLE001 - whoever waits for the image is told
             pull.error = error
         with self._lock:
-            if self._pulls.get(image) is pull:
-                del self._pulls[image]
+            self._forget(pull)
             pull.ended = True
             waiting = tuple(pull.waiting.values())
-        for signals in waiting:
-            signals.wake()
+        for audience in waiting:
+            audience.signals.wake()
 
-    def _follow(self, image: str, pull: _Pull) -> None:
-        progress = Progress(image)
-        for words in self._engine.pull(image):
+    def _follow(self, pull: _Pull) -> None:
+        progress, words = Progress(pull.image), {}
+        for words in self._engine.pull(pull.image, pull.credentials):
             if "error" in words:
                 raise EngineRefusal(words["error"])
-            if self._is_abandoned(image, pull):
+            if self._is_abandoned(pull):
                 return
             if line := progress.line(words):
-                self._say(tuple(pull.waiting), line)
+                _tell(tuple(pull.waiting.values()), line)
+        self._keeper.pulled(pull.image, words)
 
-    def _is_abandoned(self, image: str, pull: _Pull) -> bool:
+    def _is_abandoned(self, pull: _Pull) -> bool:
         with self._lock:
             if pull.waiting:
                 return False
-            del self._pulls[image]  # whoever comes now begins anew
+            self._forget(pull)  # whoever comes now begins anew
             return True
 
-    def _say(self, attempts: list[str] | tuple[str, ...], line: str) -> None:
-        for attempt in attempts:
-            self._output.append(attempt, RUNNER, f"{line}\n".encode())
+    def _forget(self, pull: _Pull) -> None:
+        wanted = _wanted(pull.image, pull.credentials)
+        if self._pulls.get(wanted) is pull:
+            del self._pulls[wanted]
+
+
+def _wanted(image: str, credentials: Credentials) -> Wanted:
+    return image, frozenset(credentials.items())
+
+
+def _tell(audiences: Iterable[Audience], line: str) -> None:
+    for audience in audiences:
+        audience.say(line)

@@ -1,6 +1,7 @@
-"""What the Engine's own file of a container's output has kept: not always the very bytes that were printed.
+"""One stream of a container on its way to the store, also when it comes again, from the Engine's own file.
 
-The json-file driver keeps text, a line or 16 KB at a time, and puts U+FFFD for each byte that is no UTF-8.
+That file does not always have the very bytes that were printed: the json-file driver keeps text, a line or 16 KB at a
+time, and puts U+FFFD for each byte that is no UTF-8.
 """
 
 from __future__ import annotations
@@ -8,8 +9,56 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterable, Iterator
 
+from app.redaction import Redactor
+
 LONGEST = 16 * 1024
 """Bytes of a line that are kept together."""
+
+
+class Source:
+    """What comes on one stream: its secrets hidden, without what is stored already, in whole characters."""
+
+    def __init__(self, secrets: Iterable[str], stored: int = 0) -> None:
+        """Know the secrets, and how many bytes at the beginning, with secrets hidden, are stored already.
+
+        In this order, for what is stored has its secrets hidden, and no place in it tells one in what was printed.
+        """
+        self._redactor = Redactor(secrets)
+        self._stored = stored
+        self._half = b""
+        """The begun character."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Take what came, and return what is to be stored now."""
+        data = self._half + self._new(self._redactor.feed(data))
+        end = whole_characters(data)
+        self._half = data[end:]
+        return data[:end]
+
+    def flush(self) -> bytes:
+        """Return what was held back, begun characters as they are: nothing follows."""
+        rest, self._half = self._half + self._new(self._redactor.flush()), b""
+        return rest
+
+    def _new(self, data: bytes) -> bytes:
+        if not self._stored:
+            return data
+        known = min(self._stored, len(data))
+        self._stored -= known
+        return data[known:]
+
+
+def whole_characters(data: bytes) -> int:
+    """Measure a text without the character at its end of which more bytes must follow."""
+    for back in range(1, min(4, len(data) + 1)):
+        width = _WIDTHS[data[-back] >> 3]
+        if width:
+            return len(data) - back if width > back else len(data)
+    return len(data)
+
+
+_WIDTHS = [1] * 16 + [0] * 8 + [2] * 4 + [3] * 2 + [4, 1]
+"""Bytes of a character, by the five highest bits of its first; 0 for a byte that can not be the first."""
 
 
 def kept_length(printed: Iterable[bytes]) -> int:
@@ -24,17 +73,6 @@ def kept_length(printed: Iterable[bytes]) -> int:
             length += _length(begun[:LONGEST])
             begun = begun[LONGEST:]
     return length + _length(begun)
-
-
-def unseen(kept: Iterable[tuple[int, bytes]], seen: dict[int, int]) -> Iterator[tuple[int, bytes]]:
-    """Leave out, of what the Engine kept, so many bytes at the beginning of each stream; count in what is not."""
-    left = dict(seen)
-    for stream, data in kept:
-        skipped = min(left.get(stream, 0), len(data))
-        left[stream] = left.get(stream, 0) - skipped
-        if skipped < len(data):
-            seen[stream] = seen.get(stream, 0) + len(data) - skipped
-            yield stream, data[skipped:]
 
 
 def _length(lines: bytes) -> int:

@@ -7,23 +7,24 @@ from queue import SimpleQueue
 
 from app.lock import Held, locked
 from app.log import Log
-from app.runner.engine import Engine
 from app.runner.orders import Order, signals_heeded
+from app.runner.runtime import Runtime
 from app.runner.shift import Shift
 from app.settings import Settings
+from app.vault import VaultUnusable
 from domain.errors import Refused
 
 logger = logging.getLogger("jobledger.runner")
 
 
 class Runner:
-    """Takes attempts from the log and runs them as containers on one Docker Engine."""
+    """Takes attempts from the log and runs them on one runtime."""
 
-    def __init__(self, log: Log, settings: Settings, engine: Engine | None = None) -> None:
-        """Make ready to run; without an Engine it is the one that DOCKER_HOST names."""
+    def __init__(self, log: Log, settings: Settings, runtime: Runtime | None = None) -> None:
+        """Make ready to run; without a runtime it is the one that the settings name."""
         self._log = log
         self._settings = settings
-        self._engine = engine or Engine(connections=2 * settings.runner_slots + 4)
+        self._runtime = runtime or _runtime(settings)
         self._orders: SimpleQueue[Order] = SimpleQueue()  # which a signal handler may use at any moment
 
     def run(self) -> None:
@@ -34,11 +35,13 @@ class Runner:
         try:
             with locked(folder / "lock"), signals_heeded(self.drain, self.leave):
                 logger.info("runner %s begins", name)
-                Shift(self._log, self._settings, self._engine, self._orders).work()
+                Shift(self._log, self._settings, self._runtime, self._orders).work()
                 logger.info("runner %s ended", name)
         except Held as error:
             message = f"a runner named {name} is at work already (process {error.holder}): give this one another name"
             raise Refused(message) from None
+        except VaultUnusable as error:
+            raise Refused(str(error)) from None
 
     def drain(self) -> None:
         """Have it claim no more and end when what runs has ended."""
@@ -47,3 +50,13 @@ class Runner:
     def leave(self) -> None:
         """Have it end now; its containers run on, and its next start takes them up again."""
         self._orders.put(Order.LEAVE)
+
+
+def _runtime(settings: Settings) -> Runtime:
+    if settings.runtime == "process":
+        from app.runner.processes import ProcessRuntime  # noqa: PLC0415 - each runtime needs much that no other does
+
+        return ProcessRuntime(settings)
+    from app.runner.docker_runtime import DockerRuntime  # noqa: PLC0415 - as above
+
+    return DockerRuntime(settings)

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import logging
+import math
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from uuid import UUID
 
 from app.log import Log
-from app.runner import spec
+from app.log.log import now
 from app.runner.attempt import Attempt
-from app.runner.engine import Engine, EngineAway, EngineRefusal, Found
 from app.runner.exchange import Exchange
 from app.runner.follower import Follower
 from app.runner.hand import Hand
-from app.runner.images import Images
 from app.runner.ledger import NOT_STORED, Ledger
 from app.runner.orders import Order
+from app.runner.runtime import Runtime, RuntimeAway
 from app.runner.tools import Tools
 from app.runner.writer import Writer
 from app.settings import Settings
+from app.vault import Vault
 from domain.errors import Missing, Refused
 from domain.event import Recorded
-from domain.job import JobCancelled, TaskScheduled
+from domain.job import JobCancelled, JobFailed, TaskScheduled
 from projections import queue, views
 from projections.queue import Claim, Place
 
@@ -34,7 +35,7 @@ logger = logging.getLogger("jobledger.runner")
 ROUND = 10.0
 """Seconds between two looks around."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 5.0
-"""Seconds between two tries to reach an Engine that is away, or to write a log that can not be written."""
+"""Seconds between two tries to reach a runtime that is away, or to write a log that can not be written."""
 CATCHING_UP = 0.5
 """Seconds for which a runner waits, at a time, for its view of the log."""
 PARTING = 3.0
@@ -44,26 +45,27 @@ PARTING = 3.0
 class Shift:
     """Everything that lives as long as one epoch of a runner."""
 
-    def __init__(self, log: Log, settings: Settings, engine: Engine, orders: SimpleQueue[Order]) -> None:
+    def __init__(self, log: Log, settings: Settings, runtime: Runtime, orders: SimpleQueue[Order]) -> None:
         """Begin an epoch: from here on, what this runner was before has no say."""
         self._settings = settings
-        self._engine = engine
+        self._runtime = runtime
         self._orders = orders
         self._hand = Hand(settings.runner_slots, self._wake)
         self._ledger = Ledger(log, settings.runner_name)
         self._output = Writer(settings.output)
-        folder = settings.runner / "attempts"
-        self._tools = Tools(engine, Images(engine, self._output), self._output, self._ledger, folder)
+        self._vault = Vault(settings.secrets)
+        self._tools = Tools(self._output, self._ledger, self._vault, settings.runner / "attempts")
         self._follower = Follower(log, settings.runner, settings.queues, self._told)
         self._queue: sqlite3.Connection = views.connect(self._follower.path)
-        self._cursor = 0
-        """The place in the log up to which everything that waited was claimed, by this runner or another."""
+        self._tried: dict[UUID, int] = {}
+        """What the queue may still show though it was claimed, by us or others: until it reaches a place in the log."""
         self._strange: set[UUID] = set()
-        """The attempts of which containers are left that are not ours to remove."""
+        """The attempts of which something is left that is not ours to remove."""
         self._given = Order.LOOK
         self._pause = 0.0
         self._next_try = self._next_round = 0.0
-        engine.lost = self._wake
+        self._next_due = math.inf
+        runtime.lost = self._wake
 
     def work(self) -> None:
         """Work until it is told to end."""
@@ -86,53 +88,73 @@ class Shift:
             self._reach()
             self._look_around()
             self._claim()
-        except (EngineAway, EngineRefusal) as error:
-            self._wait(f"no Docker Engine at {self._engine.address}: waiting; jobs stay PENDING ({error})")
+        except RuntimeAway as error:
+            self._wait(f"no {self._runtime.name}: waiting; jobs stay PENDING ({error})")
         except NOT_STORED as error:
             self._wait(f"the log can not be written: waiting ({error})")
         else:
             self._pause = 0.0
 
     def _reach(self) -> None:
-        if self._engine.is_there.is_set():
+        if self._runtime.is_there.is_set():
             return
-        was_there = self._engine.id
-        self._engine.connect()
+        was_there = self._runtime.id
+        self._runtime.connect()
         self._next_round = 0.0
         if was_there:
-            logger.info("the Docker Engine at %s answers again", self._engine.address)
+            logger.info("the %s answers again", self._runtime.name)
             return
         queues, slots = ", ".join(self._settings.queues), self._settings.runner_slots
-        logger.info("takes work from %s, %d at a time, on the Docker Engine at %s", queues, slots, self._engine.address)
+        logger.info("takes work from %s, %d at a time, on the %s", queues, slots, self._runtime.name)
 
     def _claim(self) -> None:
-        """Take what waits, the oldest first, while there is room."""
-        while self._given is Order.LOOK and self._engine.is_there.is_set() and self._hand.has_room():
-            place = queue.following(self._queue, self._settings.queues, self._cursor)
-            if place is None:
-                return
-            self._take(place)
-            self._cursor = place.position
+        """Take what waits, the best first, while there is room."""
+        self._next_due = math.inf
+        while waiting := self._waiting():
+            for place in waiting:
+                if self._has_room():
+                    self._take(place)
+
+    def _has_room(self) -> bool:
+        return self._given is Order.LOOK and self._runtime.is_there.is_set() and self._hand.room() > 0
+
+    def _waiting(self) -> list[Place]:
+        """Return as many attempts as there is room for; if there are none, know when there will be one."""
+        if not self._has_room():
+            return []
+        shown = self._follower.position
+        self._tried = {attempt: position for attempt, position in self._tried.items() if position > shown}
+        at, queues = now(), self._settings.queues
+        best = queue.candidates(self._queue, queues, at, self._hand.room() + len(self._tried))
+        waiting = [place for place in best if place.attempt not in self._tried]
+        if not waiting and (due := queue.next_due(self._queue, queues, at)):
+            self._next_due = time.monotonic() + (due - at).total_seconds()
+        return waiting
 
     def _take(self, place: Place) -> None:
-        attempt = Attempt(place, self._tools)
+        attempt = Attempt(place, self._runtime, self._tools)
         self._hand.take(attempt)  # before the claim: a cancel that comes at once has to find it
         try:
             claim = attempt.claim()
         except (Refused, Missing):
             self._hand.drop(attempt)  # another runner was first, or a cancel
+            self._tried[place.attempt] = self._ledger.end_of_log()
         except BaseException:
             self._hand.drop(attempt)
             raise
         else:
+            self._tried[place.attempt] = claim.position
             attempt.launch(claim)
 
     def _look_around(self) -> None:
         """Take up what is held and in nobody's hand, and remove what is left of attempts that are over."""
         if time.monotonic() < self._next_round:
             return
-        known = set(self._hand.keys())  # before the Engine is asked: an attempt may be over a moment later
-        found = self._engine.find(self._labels)
+        known = set(self._hand.keys())  # before all else is asked: an attempt may be over a moment later
+        if not self._follower.has_reached(self._ledger.end_of_log(), CATCHING_UP):
+            self._next_round = time.monotonic() + CATCHING_UP  # what has just ended would still be shown as held
+            return
+        found = self._runtime.found(self._ledger.log_id, self._ledger.runner)
         held = {place.attempt: (place, claim) for place, claim in queue.held(self._queue, self._ledger.runner)}
         known |= self._hand.keys()
         for place, claim in held.values():
@@ -142,24 +164,20 @@ class Shift:
         self._next_round = time.monotonic() + ROUND
 
     def _resume(self, place: Place, claim: Claim) -> None:
-        attempt = Attempt(place, self._tools)
+        attempt = Attempt(place, self._runtime, self._tools)
         self._hand.take(attempt)
         attempt.resume(claim)
 
-    def _sweep(self, found: Sequence[Found], known: set[UUID]) -> None:
-        for container in found:
-            place = spec.place(container.labels)
-            if place is not None and place.attempt not in known:
-                attempt = Attempt(place, self._tools)
+    def _sweep(self, found: Collection[Place], known: set[UUID]) -> None:
+        for place in found:
+            if place.attempt not in known:
+                attempt = Attempt(place, self._runtime, self._tools)
                 self._hand.take(attempt)
                 attempt.sweep(self._strange)
+        names = {attempt.hex for attempt in known}
         for folder in self._tools.folder.glob("*"):
-            if folder.name not in {attempt.hex for attempt in known}:
+            if folder.name.partition(".")[0] not in names:
                 Exchange(folder).remove()
-
-    @property
-    def _labels(self) -> dict[str, str]:
-        return {spec.LOG: self._ledger.log_id.hex, spec.RUNNER: self._ledger.runner.hex}
 
     def _wait(self, message: str) -> None:
         if not self._pause:
@@ -169,7 +187,7 @@ class Shift:
 
     def _heed(self) -> None:
         """Sleep until there is an order or something to do, and take the most urgent order."""
-        due = self._next_try if self._pause else self._next_round
+        due = self._next_try if self._pause else min(self._next_round, self._next_due)
         with suppress(Empty):
             order = self._orders.get(timeout=max(0.0, due - time.monotonic()))
             while True:
@@ -189,7 +207,7 @@ class Shift:
     def _told(self, events: Sequence[Recorded]) -> None:
         """Hear what is new in the log."""
         for recorded in events:
-            if isinstance(recorded.event, JobCancelled):
+            if isinstance(recorded.event, JobCancelled | JobFailed):
                 self._hand.cancel(recorded.originator_id, recorded.position)
         if any(isinstance(recorded.event, TaskScheduled) for recorded in events):
             self._wake()
@@ -206,5 +224,6 @@ class Shift:
         self._queue.close()
         self._follower.stop()
         self._output.close()
+        self._vault.close()
         self._ledger.end()
-        self._engine.close()
+        self._runtime.close()

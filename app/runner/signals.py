@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from threading import Event
+
+from app.log.log import now
 
 
 class Interrupted(Exception):
@@ -58,12 +61,20 @@ class Signals:
         if self.deadline is not None and time.monotonic() >= self.deadline:
             raise TimedOut
 
-    def wait(self, done: Callable[[], bool]) -> None:
-        """Wait until it is so, or something comes between."""
+    def limit(self, end: datetime | None) -> None:
+        """Set the end of the time, by the clock on the wall."""
+        self.deadline = None if end is None else time.monotonic() + (end - now()).total_seconds()
+
+    def wait(self, done: Callable[[], bool], seconds: float | None = None) -> bool:
+        """Wait until it is so, or the seconds are over, or something comes between."""
+        end = None if seconds is None else time.monotonic() + seconds
         while not done():
             self.check()
-            self._woken.wait(self._remaining())
+            if end is not None and time.monotonic() >= end:
+                return False
+            self._woken.wait(_remaining(self.deadline, end))
             self._woken.clear()
+        return True
 
     def settle(self, done: Callable[[], bool], seconds: float) -> bool:
         """Wait until it is so, or the seconds are over; only the runner's own end comes between."""
@@ -75,5 +86,7 @@ class Signals:
             self._woken.clear()
         return done()
 
-    def _remaining(self) -> float | None:
-        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+def _remaining(*ends: float | None) -> float | None:
+    """Return the seconds until the first of some ends."""
+    return min((max(0.0, end - time.monotonic()) for end in ends if end is not None), default=None)

@@ -36,9 +36,24 @@ class Failure(Exception):
         self.cause = cause
         self.exit_code = exit_code
 
+    def titled(self, title: str) -> Failure:
+        """Say as well whose failure it is; a time that is over names its owner itself."""
+        if not title or self.cause == "timeout":
+            return self
+        return Failure(f"{title}: {self.error}", self.cause, self.exit_code)
+
+
+class CalledOff(Exception):
+    """The attempt was called off, and what ran of it has ended."""
+
+    def __init__(self, exit_code: int | None) -> None:
+        """Tell how it ended, as far as that is known."""
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
 
 class NeverRan(Exception):
-    """The attempt's container did not run, and never will."""
+    """What should have been started was not, and never will be."""
 
 
 def completed(result: str) -> Verdict:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from threading import Thread
 
 from app.output import RUNNER
+from app.runner.answers import EngineAway, EngineRefusal, Gone
 from app.runner.client import Received
-from app.runner.engine import Engine, EngineAway, EngineRefusal, Gone
-from app.runner.kept import unseen
+from app.runner.engine import Engine
 from app.runner.signals import Signals
 from app.runner.writer import Writer
 
@@ -26,35 +26,39 @@ class Watch(Thread):
     the Engine's own file has the rest. Neither says how the container ended: only the Engine does.
     """
 
-    def __init__(self, engine: Engine, container: str, output: tuple[Writer, str], signals: Signals) -> None:
-        """Name the container, where its output goes, and whom to tell."""
+    def __init__(
+        self, engine: Engine, container: str, output: tuple[Writer, str], signals: Signals, phase: str = ""
+    ) -> None:
+        """Name the container, where its output goes, whom to tell, and which of the attempt's containers it is."""
         super().__init__(name=f"watch {container[:12]}", daemon=True)
         self._engine = engine
         self._container = container
         self._writer, self._attempt = output
         self._signals = signals
+        self._phase = phase
         self.attached: Received | None = None
         """The connection, when there is one."""
         self.ended = False
         self.exit_code: int | None = None
         """None if the container vanished before it could be asked."""
         self.engine_was_away = False
-        self._seen: dict[int, int] | None = None
-        """How much of the Engine's file is stored, of each stream, once it is needed."""
         self.error: Exception | None = None
         """What is wrong with the watch itself."""
 
     def run(self) -> None:
         """Watch until the end, through all that may happen to the Engine meanwhile."""
         try:
-            while not self._is_over():
-                self._engine.is_there.wait()
-        except Gone:
-            pass
+            self._watch()
         except Exception as error:  # noqa: BLE001 - the attempt's thread raises it
             self.error = error
         self.ended = True
         self._signals.wake()
+
+    def _watch(self) -> None:
+        with suppress(Gone):
+            while not self._is_over():
+                self._engine.is_there.wait()
+        self._writer.end(self._attempt, self._phase)
 
     def _is_over(self) -> bool:
         """Follow the output to its end, as far as it can be, and ask for the container's."""
@@ -73,17 +77,16 @@ class Watch(Thread):
         return self._engine.wait(self._container, MOMENT)
 
     def _catch_up(self) -> int | None:
-        if self._seen is None:
-            self._seen = self._writer.resume(self._attempt)
-        self._read_file(self._seen)
+        self._read_file()
         exit_code = self._engine.wait(self._container, PATIENCE)
         if exit_code is not None:
-            self._read_file(self._seen)  # whoever follows the file may be let go before its last word
+            self._read_file()  # whoever follows the file may be let go before its last word
         return exit_code
 
-    def _read_file(self, seen: dict[int, int]) -> None:
+    def _read_file(self) -> None:
+        self._writer.resume(self._attempt, self._phase)
         try:
-            self._store(unseen(self._engine.logs(self._container), seen))
+            self._store(self._engine.logs(self._container))
         except Gone:
             raise
         except EngineRefusal as error:
@@ -91,4 +94,4 @@ class Watch(Thread):
 
     def _store(self, printed: Iterable[tuple[int, bytes]]) -> None:
         for stream, data in printed:
-            self._writer.append(self._attempt, stream, data)
+            self._writer.append(self._attempt, stream, data, self._phase)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from threading import Condition, Lock, Thread
 
 from app import output
 from app.log.log import now
 from app.output import RUNNER, STDERR, STDOUT
-from app.runner.kept import kept_length
+from app.runner.kept import Source, kept_length, whole_characters
 from domain.job import Output
 from projections.wire import timestamp
 
@@ -27,54 +27,60 @@ MOST = 1024 * 1024
 RETRY = 1.0
 """Seconds until output that could not be stored, on a full disk say, is tried again."""
 
-INSERT = "INSERT INTO parts (attempt, number, created_at, stream, content) VALUES (?, ?, ?, ?, ?)"
-STORED = "SELECT stream, content FROM parts WHERE attempt = ? AND number > ? ORDER BY number LIMIT 16"
-LAST = "SELECT substr(content, -?) FROM parts WHERE attempt = ? AND stream <> 0 ORDER BY number DESC LIMIT 32"
+INSERT = "INSERT INTO parts (attempt, number, created_at, phase, stream, content) VALUES (?, ?, ?, ?, ?, ?)"
+STORED = "SELECT phase, stream, content FROM parts WHERE attempt = ? AND number > ? ORDER BY number LIMIT 16"
+LAST = """
+SELECT substr(content, -?) FROM parts WHERE attempt = ? AND phase = ? AND stream <> 0 ORDER BY number DESC LIMIT 32
+"""
 
-Run = tuple[int, bytes]
-"""A stream, and what came on it without a break."""
+Origin = tuple[str, int]
+"""The phase of an attempt, that is one of its containers, and a stream of it."""
+Run = tuple[Origin, bytes]
+"""What came from one origin without a break."""
 
 
 class _Buffer:
     """What waits to be stored of one attempt, and the measure of what is stored."""
 
     def __init__(self, stored: Iterator[Run]) -> None:
-        self.runs: list[tuple[int, bytearray]] = []
+        self.runs: list[tuple[Origin, bytearray]] = []
         self.size = 0
-        self.halves = {RUNNER: b"", STDOUT: b"", STDERR: b""}
-        """The begun characters of each stream."""
+        self.secrets: tuple[str, ...] = ()
+        self.sources: dict[Origin, Source] = {}
         self.number = self.length = 0
         self.hash = hashlib.sha256()
         for run in stored:
             self.count(run)
 
-    def add(self, stream: int, data: bytes) -> None:
-        data = self.halves[stream] + data
-        end = whole_characters(data)
-        self.halves[stream] = data[end:]
-        self._add_run(stream, data[:end])
+    def pass_through(self, origin: Origin, data: bytes) -> bytes:
+        """Return what is to be stored of what came: the runner's own words at once, for they come as whole lines."""
+        if origin[1] == RUNNER:
+            words = Source(self.secrets)
+            return words.feed(data) + words.flush()
+        if origin not in self.sources:
+            self.sources[origin] = Source(self.secrets)
+        return self.sources[origin].feed(data)
 
-    def complete(self) -> None:
-        """Take begun characters as they are: nothing follows."""
-        for stream, half in self.halves.items():
-            self._add_run(stream, half)
-            self.halves[stream] = b""
+    def complete(self, phase: str | None = None) -> None:
+        """Take what the streams of one container, or of all, have held back: nothing follows."""
+        for origin in [each for each in self.sources if phase in (None, each[0])]:
+            self.add(origin, self.sources.pop(origin).flush())
 
-    def _add_run(self, stream: int, data: bytes) -> None:
+    def add(self, origin: Origin, data: bytes) -> None:
         if not data:
             return
-        if self.runs and self.runs[-1][0] == stream:
+        if self.runs and self.runs[-1][0] == origin:
             self.runs[-1][1].extend(data)
         else:
-            self.runs.append((stream, bytearray(data)))
+            self.runs.append((origin, bytearray(data)))
         self.size += len(data)
 
     def take(self) -> list[Run]:
         runs, self.runs, self.size = self.runs, [], 0
-        return [(stream, part) for stream, content in runs for part in parts(bytes(content))]
+        return [(origin, part) for origin, content in runs for part in parts(bytes(content))]
 
     def give_back(self, runs: list[Run]) -> None:
-        self.runs[:0] = [(stream, bytearray(content)) for stream, content in runs]
+        self.runs[:0] = [(origin, bytearray(content)) for origin, content in runs]
         self.size += sum(len(content) for _, content in runs)
 
     def count(self, run: Run) -> None:
@@ -97,18 +103,34 @@ class Writer:
         self._thread = Thread(target=self._run, name="output", daemon=True)
         self._thread.start()
 
-    def append(self, attempt: str, stream: int, data: bytes) -> None:
-        """Take what was printed; wait when more is printed than can be stored."""
-        buffer = self._buffer(attempt)
+    def conceal(self, attempt: str, values: Collection[str]) -> None:
+        """Hide the values of secrets in all that is appended from now on; to be called before there is anything."""
+        buffer, secrets = self._buffer(attempt), tuple(values)
+        with self._changed:
+            if buffer.secrets != secrets:
+                buffer.complete()
+                buffer.secrets = secrets
+
+    def append(self, attempt: str, stream: int, data: bytes, phase: str = "") -> None:
+        """Take what one of an attempt's containers printed; wait when more is printed than can be stored."""
+        buffer, origin = self._buffer(attempt), (phase, stream)
+        data = buffer.pass_through(origin, data)
         with self._changed:
             self._changed.wait_for(lambda: buffer.size < MOST or self._closed)
             was_full, was_empty = buffer.size >= PART, not buffer.size
-            buffer.add(stream, data)
+            buffer.add(origin, data)
             if was_empty or (buffer.size >= PART and not was_full):
                 self._changed.notify_all()
 
+    def end(self, attempt: str, phase: str = "") -> None:
+        """Take what one of an attempt's containers printed last: it has ended."""
+        buffer = self._buffer(attempt)
+        with self._changed:
+            buffer.complete(phase)
+            self._changed.notify_all()
+
     def finish(self, attempt: str) -> Output:
-        """Store all that an attempt printed, and measure it."""
+        """Store all that an attempt printed, and measure it; to be called when all its containers have ended."""
         buffer = self._buffer(attempt)
         with self._changed:
             buffer.complete()
@@ -120,18 +142,23 @@ class Writer:
         with self._changed:
             self._buffers.pop(attempt, None)
 
-    def resume(self, attempt: str) -> dict[int, int]:
-        """Tell how many bytes the Engine's own file has, of each stream, of what is stored here already."""
-        buffer = self._buffer(attempt)
-        with self._changed:
-            buffer.halves = dict.fromkeys(buffer.halves, b"")  # the file will bring them again
-        self._insist([attempt])
-        return {wanted: kept_length(self._stored_of(attempt, wanted)) for wanted in (STDOUT, STDERR)}
+    def resume(self, attempt: str, phase: str = "", *, is_exact: bool = False) -> None:
+        """Expect what a container printed once more, from its beginning: exactly, or as the Engine's own file has it.
 
-    def last(self, attempt: str, size: int) -> bytes:
-        """Return the end of what was stored of an attempt's printing."""
+        What is stored of it is left out. What was held back is not: it comes again.
+        """
+        buffer = self._buffer(attempt)
+        self._insist([attempt])
+        for origin in ((phase, STDOUT), (phase, STDERR)):
+            stored = (content for each, content in self._stored(attempt) if each == origin)
+            length = sum(map(len, stored)) if is_exact else kept_length(stored)
+            buffer.sources[origin] = Source(buffer.secrets, length)
+
+    def last(self, attempt: str, size: int, phase: str = "") -> bytes:
+        """Return the end of what one of an attempt's containers printed."""
+        self._insist([attempt])
         with self._writing:
-            rows = self._connection.execute(LAST, (size, attempt)).fetchall()
+            rows = self._connection.execute(LAST, (size, attempt, phase)).fetchall()
         return b"".join(content for (content,) in reversed(rows))[-size:]
 
     def close(self) -> None:
@@ -150,16 +177,13 @@ class Writer:
                 self._buffers.setdefault(attempt, buffer)
         return self._buffers[attempt]
 
-    def _stored_of(self, attempt: str, wanted: int) -> Iterator[bytes]:
-        return (content for stream, content in self._stored(attempt) if stream == wanted)
-
     def _stored(self, attempt: str) -> Iterator[Run]:
         number = 0
         while rows := self._some(attempt, number):
-            yield from rows
+            yield from (((phase, stream), content) for phase, stream, content in rows)
             number += len(rows)
 
-    def _some(self, attempt: str, after: int) -> list[Run]:
+    def _some(self, attempt: str, after: int) -> list[tuple[str, int, bytes]]:
         with self._writing:
             return self._connection.execute(STORED, (attempt, after)).fetchall()
 
@@ -209,9 +233,9 @@ class Writer:
     def _insert(self, taken: list[tuple[str, _Buffer, list[Run]]]) -> None:
         at = timestamp(now())
         rows = [
-            (attempt, buffer.number + place, at, stream, content)
+            (attempt, buffer.number + place, at, phase, stream, content)
             for attempt, buffer, runs in taken
-            for place, (stream, content) in enumerate(runs, 1)
+            for place, ((phase, stream), content) in enumerate(runs, 1)
         ]
         if rows:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -229,16 +253,3 @@ def parts(content: bytes) -> Iterator[bytes]:
         yield content[:end]
         content = content[end:]
     yield content
-
-
-def whole_characters(data: bytes) -> int:
-    """Measure a text without the character at its end of which more bytes must follow."""
-    for back in range(1, min(4, len(data) + 1)):
-        width = _WIDTHS[data[-back] >> 3]
-        if width:
-            return len(data) - back if width > back else len(data)
-    return len(data)
-
-
-_WIDTHS = [1] * 16 + [0] * 8 + [2] * 4 + [3] * 2 + [4, 1]
-"""Bytes of a character, by the five highest bits of its first; 0 for a byte that can not be the first."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from domain.definition import JobDefinition
 from domain.event import Command
-from domain.job.events import Cause, Output
+from domain.job.events import Cause, Output, Parent
 
 
 class Submit(Command, frozen=True):
@@ -14,6 +15,7 @@ class Submit(Command, frozen=True):
 
     job: UUID
     definition: JobDefinition
+    parent: Parent | None = None
 
 
 class Cancel(Command, frozen=True):
@@ -46,14 +48,21 @@ class Adopt(RunnerCommand, frozen=True):
 
 
 class IntendStart(RunnerCommand, frozen=True):
-    """Announce the one start of the container."""
+    """Announce the one start of a container."""
 
     container: str
     image: str = ""
+    phase: str = ""
 
 
 class Start(RunnerCommand, frozen=True):
     """Say that the container runs."""
+
+
+class Progress(RunnerCommand, frozen=True):
+    """Say how far the task is, from 0 to 100."""
+
+    progress: float
 
 
 class Complete(RunnerCommand, frozen=True):
@@ -85,4 +94,50 @@ class Stop(RunnerCommand, frozen=True):
     output: Output | None = None
 
 
-JobCommand = Submit | Cancel | Restart | Claim | Adopt | IntendStart | Start | Complete | Fail | Lose | Stop
+class EndSubjob(Command, frozen=True):
+    """Say how the job ended that a task had started."""
+
+    attempt: UUID
+    result: str = ""
+    error: str | None = None
+    """Why it did not end well; nothing when it did."""
+
+
+class Delete(Command, frozen=True):
+    """Let a job that has ended be seen no more."""
+
+
+class RecordDelivery(Command, frozen=True):
+    """Say how a try to deliver a webhook went."""
+
+    webhook: int
+    """Its place among the job's webhooks, from 0."""
+    cause: int
+    """The number, in the job's stream, of the event of which it tells."""
+    number: int
+    """The how-manieth try, from 1."""
+    status: int | None = None
+    """The HTTP status of the answer, if there was one."""
+    error: str = ""
+    """Why it failed; empty when it did not."""
+    due: datetime | None = None
+    """When it will be tried again, if it will be."""
+
+
+JobCommand = (
+    Submit
+    | Cancel
+    | Restart
+    | Claim
+    | Adopt
+    | IntendStart
+    | Start
+    | Progress
+    | Complete
+    | Fail
+    | Lose
+    | Stop
+    | EndSubjob
+    | Delete
+    | RecordDelivery
+)

@@ -2,78 +2,86 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import assert_never
-from uuid import UUID
 
-import msgspec
-
-from domain.definition import TaskDefinition
 from domain.errors import Missing, Refused
 from domain.job.commands import (
     Adopt,
     Cancel,
     Claim,
-    Complete,
-    Fail,
-    IntendStart,
+    Delete,
+    EndSubjob,
     JobCommand,
-    Lose,
+    RecordDelivery,
     Restart,
-    Start,
-    Stop,
     Submit,
 )
 from domain.job.events import (
     JobCancelled,
-    JobCompleted,
-    JobEvent,
-    JobFailed,
+    JobDeleted,
     JobRestarted,
     JobSubmitted,
     TaskAdopted,
     TaskClaimed,
     TaskCompleted,
     TaskFailed,
-    TaskLost,
-    TaskScheduled,
-    TaskStarted,
-    TaskStartIntended,
-    TaskStopped,
+    WebhookAttempted,
+    WebhookDelivered,
+    WebhookGaveUp,
 )
-from domain.job.state import Attempt, Job, JobStatus, TaskStatus, attempt_id
-
-DEFAULT_QUEUE = "default"
-
-Events = tuple[JobEvent, ...]
-Report = IntendStart | Start | Complete | Fail | Lose | Stop
-"""What the holder of an attempt says of it."""
+from domain.job.evolve import evolve
+from domain.job.flow import Flow
+from domain.job.reports import Events, find, judge
+from domain.job.state import Attempt, Job, JobStatus, TaskStatus, initial
 
 
 def decide(command: JobCommand, job: Job) -> Events:
     """Judge a command by the job's state."""
     if isinstance(command, Submit):
         return _submit(command, job)
-    if not job.tasks:
+    _ = job.submitted  # of a job that was not there is nothing to decide
+    match command:
+        case Cancel() | Restart() | Delete() | RecordDelivery():
+            return _decide_job(command, job)
+        case Claim() | Adopt() | EndSubjob():
+            return _decide_attempt(command, job)
+    return judge(command, job, find(job, command.attempt))
+
+
+def _submit(command: Submit, job: Job) -> Events:
+    if job.definition is not None:
+        raise Refused(f"job {command.job.hex} exists: every job has an id of its own")
+    submitted = JobSubmitted(at=command.at, job=command.job, definition=command.definition, parent=command.parent)
+    flow = Flow(evolve(initial(), submitted), command.at)
+    flow.begin()
+    return (submitted, *flow.events)
+
+
+def _decide_job(command: Cancel | Restart | Delete | RecordDelivery, job: Job) -> Events:
+    if job.deleted and isinstance(command, Cancel | Restart):
         raise Missing("job not found")
     match command:
+        case RecordDelivery():
+            return _record_delivery(command, job)
         case Cancel():
             return _cancel(command, job)
         case Restart():
             return _restart(command, job)
+        case Delete():
+            return _delete(command, job)
+    assert_never(command)
+
+
+def _decide_attempt(command: Claim | Adopt | EndSubjob, job: Job) -> Events:
+    attempt = find(job, command.attempt)
+    match command:
         case Claim():
-            return _claim(command, job)
+            return _claim(command, attempt)
         case Adopt():
-            return _adopt(command, job)
-        case _:
-            return _report(command, job, _held(command, job))
-
-
-def _submit(command: Submit, job: Job) -> Events:
-    if job.tasks:
-        raise Refused(f"job {command.job.hex} exists: every job has an id of its own")
-    first = _schedule(command.at, command.job, command.definition.tasks[0], (1, 1))
-    return (JobSubmitted(at=command.at, job=command.job, definition=command.definition), first)
+            return _adopt(command, attempt)
+        case EndSubjob():
+            return _end_subjob(command, Flow(job, command.at), attempt)
+    assert_never(command)
 
 
 def _cancel(command: Cancel, job: Job) -> Events:
@@ -87,17 +95,27 @@ def _cancel(command: Cancel, job: Job) -> Events:
 def _restart(command: Restart, job: Job) -> Events:
     if job.status not in {JobStatus.FAILED, JobStatus.CANCELLED}:
         raise Refused(f"job is {job.status} and can not be restarted")
-    last = job.latest
-    return (
-        JobRestarted(at=command.at, position=last.position),
-        _schedule_again(command.at, job, last),
-    )
+    if job.latest is None or job.root.is_done:
+        raise Refused("job has no more tasks to run")
+    position = job.latest.position
+    flow = Flow(job, command.at)
+    flow.restart(position)
+    return (JobRestarted(at=command.at, position=position), *flow.events)
 
 
-def _claim(command: Claim, job: Job) -> Events:
-    attempt = _attempt(job, command.attempt)
+def _delete(command: Delete, job: Job) -> Events:
+    if job.deleted:
+        return ()
+    if job.status.is_active:
+        raise Refused(f"job is {job.status} and can not be deleted")
+    return (JobDeleted(at=command.at),)
+
+
+def _claim(command: Claim, attempt: Attempt) -> Events:
     if attempt.status is not TaskStatus.SCHEDULED:
         raise Refused(f"attempt {attempt.id.hex} is {attempt.status}: only a scheduled one can be claimed")
+    if attempt.due is not None and command.at < attempt.due:
+        raise Refused(f"attempt {attempt.id.hex} is not due before {attempt.due.isoformat()}")
     return (
         TaskClaimed(
             at=command.at,
@@ -109,8 +127,7 @@ def _claim(command: Claim, job: Job) -> Events:
     )
 
 
-def _adopt(command: Adopt, job: Job) -> Events:
-    attempt = _attempt(job, command.attempt)
+def _adopt(command: Adopt, attempt: Attempt) -> Events:
     if attempt.runner != command.runner or attempt.epoch > command.epoch or attempt.stopped:
         raise Refused(
             f"attempt {attempt.id.hex} is not for epoch {command.epoch} of runner {command.runner.hex} to adopt"
@@ -120,99 +137,24 @@ def _adopt(command: Adopt, job: Job) -> Events:
     return (TaskAdopted(at=command.at, attempt=attempt.id, epoch=command.epoch),)
 
 
-def _report(command: Report, job: Job, attempt: Attempt) -> Events:
-    """Judge what the holder of an attempt says of it."""
-    match command:
-        case IntendStart():
-            return _intend_start(command, attempt)
-        case Start():
-            return _start(command, attempt)
-        case Complete() | Fail() | Lose() if attempt.status.is_held:
-            return _end(command, job, attempt)
-        case Complete() | Fail() | Lose() | Stop():
-            return _stop(command, attempt)
-    assert_never(command)
-
-
-def _end(command: Complete | Fail | Lose, job: Job, attempt: Attempt) -> Events:
-    match command:
-        case Complete():
-            return _complete(command, job, attempt)
-        case Fail():
-            return _fail(command, attempt)
-        case Lose():
-            return _lose(command, job, attempt)
-    assert_never(command)
-
-
-def _intend_start(command: IntendStart, attempt: Attempt) -> Events:
-    if attempt.status is not TaskStatus.CLAIMED:
-        raise Refused(f"attempt {attempt.id.hex} is {attempt.status}: it must not be started")
-    return (TaskStartIntended(at=command.at, attempt=attempt.id, container=command.container, image=command.image),)
-
-
-def _start(command: Start, attempt: Attempt) -> Events:
-    if attempt.status is not TaskStatus.STARTING:
+def _end_subjob(command: EndSubjob, flow: Flow, attempt: Attempt) -> Events:
+    if attempt.job is None:
+        raise Refused(f"attempt {attempt.id.hex} has not started a job")
+    if attempt.status is not TaskStatus.RUNNING:
         return ()
-    return (TaskStarted(at=command.at, attempt=attempt.id),)
+    if command.error is None:
+        flow.complete(attempt, TaskCompleted(at=command.at, attempt=attempt.id, result=command.result))
+    else:
+        flow.fail(attempt, TaskFailed(at=command.at, attempt=attempt.id, error=command.error, cause="subjob"))
+    return tuple(flow.events)
 
 
-def _complete(command: Complete, job: Job, attempt: Attempt) -> Events:
-    done = TaskCompleted(at=command.at, attempt=attempt.id, result=command.result, output=command.output)
-    if attempt.position == len(job.tasks):
-        return (done, JobCompleted(at=command.at))
-    following = attempt.position + 1
-    return (done, _schedule(command.at, job.id, job.tasks[following - 1], (following, 1)))
-
-
-def _fail(command: Fail, attempt: Attempt) -> Events:
-    failed = TaskFailed(
-        at=command.at,
-        attempt=attempt.id,
-        error=command.error,
-        cause=command.cause,
-        exit_code=command.exit_code,
-        output=command.output,
-    )
-    return (failed, JobFailed(at=command.at, error=command.error))
-
-
-def _lose(command: Lose, job: Job, attempt: Attempt) -> Events:
-    lost = TaskLost(at=command.at, attempt=attempt.id, reason=command.reason)
-    return (lost, _schedule_again(command.at, job, attempt))
-
-
-def _stop(command: Stop | Complete | Fail | Lose, attempt: Attempt) -> Events:
-    if attempt.stopped:
+def _record_delivery(command: RecordDelivery, job: Job) -> Events:
+    if command.cause <= job.settled.get(command.webhook, 0):
         return ()
-    if attempt.status is not TaskStatus.CANCELLED:
-        raise Refused(f"attempt {attempt.id.hex} is {attempt.status}: only a cancelled one is stopped")
-    exit_code = 0 if isinstance(command, Complete) else getattr(command, "exit_code", None)
-    output = getattr(command, "output", None)
-    return (TaskStopped(at=command.at, attempt=attempt.id, exit_code=exit_code, output=output),)
-
-
-def _held(command: Report, job: Job) -> Attempt:
-    """Find the attempt of a report, and see that it comes from the one who holds it."""
-    attempt = _attempt(job, command.attempt)
-    if (attempt.runner, attempt.epoch) != (command.runner, command.epoch):
-        raise Refused(f"attempt {attempt.id.hex} is not held by epoch {command.epoch} of runner {command.runner.hex}")
-    return attempt
-
-
-def _attempt(job: Job, attempt: UUID) -> Attempt:
-    try:
-        return job.attempts[attempt]
-    except KeyError:
-        raise Refused(f"the job has no attempt {attempt.hex}") from None
-
-
-def _schedule_again(at: datetime, job: Job, last: Attempt) -> TaskScheduled:
-    return _schedule(at, job.id, job.tasks[last.position - 1], (last.position, last.number + 1))
-
-
-def _schedule(at: datetime, job: UUID, task: TaskDefinition, place: tuple[int, int]) -> TaskScheduled:
-    position, number = place
-    if not task.queue:
-        task = msgspec.structs.replace(task, queue=DEFAULT_QUEUE)
-    return TaskScheduled(at=at, attempt=attempt_id(job, position, number), position=position, number=number, task=task)
+    tried = (command.at, command.webhook, command.cause, command.number)
+    if not command.error:
+        return (WebhookDelivered(*tried, status=command.status or 0),)
+    if command.due is not None:
+        return (WebhookAttempted(*tried, error=command.error, due=command.due, status=command.status),)
+    return (WebhookGaveUp(*tried, error=command.error, status=command.status),)

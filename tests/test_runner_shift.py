@@ -1,0 +1,171 @@
+"""What a runner takes and when, whatever the runtime: here one that does nothing, at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.log.log import now
+from app.runner import Runner
+from app.runner.reporter import Reporter
+from app.runner.runtime import RuntimeAway, Work
+from app.runner.signals import Cancelled, Signals
+from app.runner.tools import Tools
+from app.runner.verdict import Failure, Verdict, completed, failed, stopped
+from domain.definition import Each, Retry, TaskDefinition
+from domain.job import JobStatus, TaskFailed, TaskScheduled, TaskStatus
+from projections.queue import Place
+from tests.site import Installation, task
+from tests.waiting import PATIENCE, until
+
+
+class Idle:
+    """Runs nothing, and says that it went well, unless the task wants a failure."""
+
+    def __init__(self, work: Work, tools: Tools, runtime: IdleRuntime) -> None:
+        self._work = work
+        self._reporter = Reporter(tools.ledger, work)
+        self._runtime = runtime
+
+    def run(self, status: TaskStatus, phases: Collection[str]) -> Verdict:
+        assert (status, phases) == (TaskStatus.CLAIMED, ())
+        try:
+            self._reporter.intend("", "none")
+        except Cancelled:
+            return stopped()
+        self._reporter.started(now())
+        self._runtime.ran.append(self._work.task.name)
+        return failed(Failure("no", "exit", 1)) if self._work.task.run == "fail" else completed("")
+
+    def clean(self) -> None:
+        self._runtime.cleaned.append(self._work.task.name)
+
+
+class IdleRuntime:
+    """Is there when it is let."""
+
+    id = "nowhere"
+    name = "idle machine"
+
+    def __init__(self) -> None:
+        self.is_there = threading.Event()
+        self.lost: Callable[[], None] = lambda: None
+        self.may_come = True
+        self.ran: list[str] = []
+        self.cleaned: list[str] = []
+
+    def connect(self) -> None:
+        if not self.may_come:
+            msg = "not yet"
+            raise RuntimeAway(msg)
+        self.is_there.set()
+
+    def course(self, work: Work, tools: Tools, signals: Signals) -> Idle:
+        del signals
+        return Idle(work, tools, self)
+
+    def found(self, log: UUID, runner: UUID) -> Collection[Place]:
+        del log, runner
+        return ()
+
+    def leftover(self, log: UUID, place: Place) -> Any:
+        raise AssertionError((log, place))
+
+    def close(self) -> None:
+        self.is_there.clear()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Installation]:
+    made = Installation(tmp_path / "data")
+    yield made
+    made.close()
+
+
+@contextmanager
+def running(site: Installation, runtime: IdleRuntime) -> Iterator[None]:
+    runner = Runner(site.log, site.settings, runtime)
+    thread = threading.Thread(target=runner.run)
+    thread.start()
+    try:
+        yield
+    finally:
+        runner.drain()
+        thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+def over(site: Installation, job: UUID) -> JobStatus:
+    until(lambda: not site.state(job).status.is_active)
+    return site.state(job).status
+
+
+def test_a_runner_takes_the_most_urgent_first(site: Installation) -> None:
+    runtime = IdleRuntime()
+    site.given(slots=1)
+    for priority in (0, 5, None, 9):
+        job = site.submit(task(name=f"at {priority}", priority=priority))
+    with running(site, runtime):
+        until(lambda: len(runtime.ran) == 4)
+    assert runtime.ran == ["at 9", "at 5", "at 0", "at None"]
+    assert over(site, job) is JobStatus.COMPLETED
+    assert runtime.cleaned == runtime.ran
+
+
+def test_a_retry_is_taken_when_it_is_due_and_not_before(site: Installation) -> None:
+    runtime = IdleRuntime()
+    with running(site, runtime):
+        job = site.submit(task("fail", retry=Retry(limit=2, delay="400ms")))
+        assert over(site, job) is JobStatus.FAILED
+    scheduled = [event for event in site.events(job) if isinstance(event, TaskScheduled)]
+    claimed = [event.at for event in site.events(job) if type(event).__name__ == "TaskClaimed"]
+    assert len(claimed) == 3
+    for event, at in zip(scheduled[1:], claimed[1:], strict=True):
+        assert event.due is not None
+        assert 0 <= (at - event.due).total_seconds() < 5
+
+
+def test_jobs_wait_until_the_runtime_comes(site: Installation, caplog: pytest.LogCaptureFixture) -> None:
+    runtime = IdleRuntime()
+    runtime.may_come = False
+    job = site.submit(task())
+    with running(site, runtime):
+        until(lambda: "no idle machine: waiting; jobs stay PENDING (not yet)" in caplog.text)
+        assert site.state(job).status is JobStatus.PENDING
+        runtime.may_come = True
+        assert over(site, job) is JobStatus.COMPLETED
+
+
+def test_a_failed_job_is_told_by_its_first_failure(site: Installation) -> None:
+    runtime = IdleRuntime()
+    loop = Each(list="{{ sequence(0, 20) }}", task=task("fail"))
+    with running(site, runtime):
+        job = site.submit(TaskDefinition(name="loop", each=loop))
+        assert over(site, job) is JobStatus.FAILED
+        until(lambda: all(attempt.stopped for attempt in site.attempts(job)))
+    causes = [event.cause for event in site.events(job) if isinstance(event, TaskFailed)]
+    assert causes == ["exit", "child"]
+
+
+def test_each_task_of_a_large_job_costs_the_same(site: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime, read = IdleRuntime(), site.log.events.get
+    seen: list[object] = []
+
+    def counted(*args: Any, **given: Any) -> Iterator[Any]:
+        for event in read(*args, **given):
+            seen.append(event)
+            yield event
+
+    loop = Each(list="{{ sequence(0, 200) }}", task=task())
+    job = site.submit(TaskDefinition(name="loop", each=loop))
+    monkeypatch.setattr(site.log.events, "get", counted)
+    with running(site, runtime):
+        until(lambda: len(runtime.cleaned) == 200)
+    assert len(seen) < 3 * 200
+    assert over(site, job) is JobStatus.COMPLETED

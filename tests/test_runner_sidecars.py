@@ -1,0 +1,124 @@
+"""Services beside a task's own program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from app.runner import spec
+from domain.definition import Probe
+from domain.job import JobStatus, TaskFailed
+from tests.site import Site, post, pre, sidecar, task
+from tests.waiting import until
+
+HTTP = "mkdir /www; cd /www; echo welcome > index.html; {} exec httpd -f -p 80"
+READY = Probe(path="/ready", port=80)
+
+
+@pytest.fixture
+def site(tmp_path: Path, docker_host: str, docker_client: docker.DockerClient) -> Iterator[Site]:
+    made = Site(tmp_path / "data", docker_host, docker_client)
+    yield made
+    made.close()
+
+
+def test_a_task_finds_its_sidecar_by_name_once_that_is_ready(site: Site) -> None:
+    with site.process():
+        server = sidecar(HTTP.format("(sleep 2; echo yes > ready) &"), name="Web Server", probe=READY)
+        alone = "nslookup web-server >/dev/null 2>&1 || echo alone"
+        definition = task(
+            "wget -qO- http://web-server/; wget -qO- http://web-server/ready",
+            sidecars=(server,),
+            pre=(pre(alone),),
+            post=(post(alone),),
+        )
+        job = site.submit(definition)
+        assert site.ends(job) is JobStatus.COMPLETED
+        until(lambda: site.folders() == [])
+    assert site.printed(job) == b"alone\nwelcome\nyes\nalone\n"
+    assert site.starts(job) == ["pre-1", "sidecar-1", "", "post-1"]
+
+
+def test_sidecars_find_one_another(site: Site) -> None:
+    with site.process():
+        first = sidecar("nc -l -p 1000 -e echo one", name="first")
+        second = sidecar("nc first 1000 > /tmp/word; nc -l -p 2000 -e cat /tmp/word", name="second")
+        job = site.submit(task("until nc second 2000; do sleep 0.1; done", sidecars=(first, second), timeout="20s"))
+        assert site.ends(job) is JobStatus.COMPLETED
+    assert b"one\n" in site.printed(job)
+
+
+def test_a_sidecar_that_is_not_ready_in_time_fails_the_task(site: Site) -> None:
+    with site.process():
+        probe = Probe(path="/never", port=80, timeout="2s")
+        job = site.submit(task("echo never", sidecars=(sidecar(HTTP.format(""), probe=probe),)))
+        assert site.ends(job) is JobStatus.FAILED
+    failed = site.last(job, TaskFailed)
+    assert (failed.error, failed.cause) == ("sidecar Side Car: probe timed out after 2s", "timeout")
+    assert site.starts(job) == ["sidecar-1"]
+    assert site.printed(job) == b""
+
+
+def test_a_sidecar_that_ends_before_it_is_ready_fails_the_task(site: Site) -> None:
+    with site.process():
+        job = site.submit(task("echo never", sidecars=(sidecar("echo broken; exit 3", probe=READY),)))
+        assert site.ends(job) is JobStatus.FAILED
+    assert site.last(job, TaskFailed).error == "sidecar Side Car: exit code 3: broken"
+
+
+def test_the_end_of_a_sidecar_is_a_line_in_the_output(site: Site) -> None:
+    with site.process():
+        job = site.submit(task("sleep 3; echo done", sidecars=(sidecar("sleep 1; echo broken; exit 3"),)))
+        assert site.ends(job) is JobStatus.COMPLETED
+    assert site.printed(job) == b"sidecar Side Car: exit code 3: broken\ndone\n"
+
+
+def test_a_sidecar_may_have_less_time_than_its_task(site: Site) -> None:
+    with site.process():
+        while_it_runs = "while nslookup -type=a side-car >/dev/null 2>&1; do sleep 0.1; done; sleep 1; echo done"
+        job = site.submit(task(while_it_runs, sidecars=(sidecar("sleep 60", timeout="4s"),)))
+        assert site.ends(job) is JobStatus.COMPLETED
+    assert site.printed(job) == b"sidecar Side Car: timed out after 4s\ndone\n"
+
+
+def test_a_failure_of_the_task_ends_its_sidecars_before_it_tidies_up(site: Site) -> None:
+    with site.process():
+        alone = post("nslookup side-car >/dev/null 2>&1 || echo alone", always=True)
+        job = site.submit(task("exit 4", sidecars=(sidecar("sleep 60"),), post=(alone,)))
+        assert site.ends(job) is JobStatus.FAILED
+    assert site.last(job, TaskFailed).error == "exit code 4"
+    assert site.printed(job) == b"alone\n"
+
+
+def test_the_wait_for_a_sidecar_is_of_the_tasks_time(site: Site) -> None:
+    with site.process():
+        job = site.submit(task("echo never", sidecars=(sidecar("sleep 60", probe=READY),), timeout="2s"))
+        assert site.ends(job) is JobStatus.FAILED
+    assert site.last(job, TaskFailed).error == "timed out after 2s"
+
+
+def test_a_network_of_someone_else_is_not_used(site: Site, docker_client: docker.DockerClient) -> None:
+    job = site.submit(task("echo never", sidecars=(sidecar("sleep 60"),)))
+    taken = docker_client.networks.create(spec.name(site.attempts(job)[0].id))
+    try:
+        with site.process():
+            assert site.ends(job) is JobStatus.FAILED
+    finally:
+        taken.remove()
+    assert "another network has the name" in site.last(job, TaskFailed).error
+    assert site.starts(job) == []
+
+
+@pytest.mark.parametrize("is_ready", [False, True], ids=["while it is awaited", "while the task runs"])
+def test_a_cancel_leaves_no_sidecar_and_no_network(site: Site, *, is_ready: bool) -> None:
+    with site.process():
+        beside = sidecar(HTTP.format("echo yes > ready;" if is_ready else ""), probe=READY)
+        job = site.submit(task("echo begun; sleep 60", sidecars=(beside,)))
+        site.happens(job, "TaskStarted")
+        until(lambda: b"begun" in site.printed(job) if is_ready else site.shared(job))
+        site.cancel(job)
+        assert site.ends(job) is JobStatus.CANCELLED
+        until(lambda: site.folders() == [])

@@ -15,6 +15,8 @@ import uvicorn
 from app.api import body, protocol
 from app.api.application import application
 from app.log import Log
+from app.settings import Settings
+from app.vault import Vault
 from app.views import Views
 
 HEAD = b"POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Type: text/yaml\r\nContent-Length: 100\r\n"
@@ -28,9 +30,10 @@ def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     with (
         closing(Log(tmp_path / "log.db")) as log,
         Views(log, tmp_path / "views") as views,
+        closing(Vault(tmp_path / "secrets.db")) as vault,
         socket.create_server(("127.0.0.1", 0)) as listener,
     ):
-        app = application(log, views, tmp_path / "output.db")
+        app = application(log, views, vault, Settings(data=tmp_path))
         server = uvicorn.Server(uvicorn.Config(app, http=protocol.PatientProtocol, lifespan="off", log_config=None))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -135,9 +135,15 @@ def create(database: Database) -> None:
 def add(cursor: sqlite3.Cursor, batch: Sequence[Recorded]) -> None:
     """Write the rows of new attempts, and of the children of new composite tasks that can not begin at once."""
     begun = [recorded for recorded in batch if type(recorded.event) in BEGINNINGS]
+    plain = [_scheduled(recorded) for recorded in begun if _is_plain(recorded.event)]
+    insert(cursor, SCHEDULE, plain)
+    if len(plain) < len(begun):
+        _add_others(cursor, begun)
+
+
+def _add_others(cursor: sqlite3.Cursor, begun: Sequence[Recorded]) -> None:
     expanded = [recorded for recorded in begun if isinstance(recorded.event, TaskExpanded)]
-    insert(cursor, SCHEDULE, [_scheduled(recorded) for recorded in begun if _is_plain(recorded.event)])
-    insert(cursor, CREATE, (row for recorded in expanded for row in _created(recorded)))  # there may be very many
+    insert(cursor, CREATE, [row for recorded in expanded for row in _created(recorded)])
     insert(cursor, BEGIN, [_begun(recorded) for recorded in begun if not _is_plain(recorded.event)], WHEN_CREATED)
     insert(cursor, BRANCH, [_branch(recorded.event) for recorded in expanded])
 

@@ -45,9 +45,6 @@ class More(Document, frozen=True):
     auto_delete: AutoDelete | None = None
 
 
-NOTHING = "{}"
-
-
 def create(database: Database) -> None:
     """Create the table of an empty read model."""
     database.table("details").create(COLUMNS, pk="id", not_null={"tasks"}, strict=True)
@@ -59,14 +56,18 @@ def add(cursor: sqlite3.Cursor, submissions: Sequence[Recorded]) -> None:
 
 
 def _row(job: str, definition: JobDefinition) -> tuple[str | None, ...]:
-    more = shown(More(definition.output, definition.defaults, definition.webhooks, definition.auto_delete)).decode()
     return (
         job,
         shown(definition.tasks).decode(),
-        None if more == NOTHING else more,
+        _more(definition),
         shown(definition.inputs).decode() if definition.inputs else None,
         encode(dict.fromkeys(definition.secrets, REDACTED)).decode() if definition.secrets else None,
     )
+
+
+def _more(definition: JobDefinition) -> str | None:
+    given = (definition.output, definition.defaults, definition.webhooks, definition.auto_delete)
+    return shown(More(*given)).decode() if any(given) else None
 
 
 def delete_at(cursor: sqlite3.Cursor, job: str, at: datetime) -> None:

@@ -15,7 +15,7 @@ from app.runner.writer import Writer
 
 PATIENCE = 60
 """Seconds for which the Engine is asked, at a time, to tell of a container's end."""
-MOMENT = 5.0
+MOMENT = 0.5
 """Seconds between the end of the output and the container's; if it takes longer, the connection may have broken."""
 
 

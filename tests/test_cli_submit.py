@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
+import urllib3
 
-from app.cli import exits
-from tests.cli_server import FIRST, SECOND, TASK, THIRD, Api, Command, command_line, document, running
+from app.cli import client, exits
+from tests.cli_server import FIRST, SECOND, TASK, THIRD, Answer, Api, Command, command_line, document, running
 
 JOB = b"name: hello\ntasks:\n  - image: busybox\n    imge: busybox\n"
 
@@ -41,6 +43,20 @@ def test_submit_prints_the_id_and_nothing_else(run: Command, api: Api, job_file:
     assert run("submit", job_file).stdout == f"{FIRST}\n"
     method, path, headers, body = api.requests[-1]
     assert (method, path, headers["Content-Type"], body) == ("POST", "/jobs", "text/yaml", JOB)
+
+
+def test_a_submission_may_be_answered_late_for_the_job_may_ask_for_that(
+    run: Command, api: Api, job_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once = api.answer
+
+    def late(method: str, target: str, accept: str) -> Answer:
+        Event().wait(0.5)
+        return at_once(method, target, accept)
+
+    monkeypatch.setattr(api, "answer", late)
+    monkeypatch.setattr(client, "TIMEOUT", urllib3.Timeout(0.1))
+    assert run("submit", job_file).stdout == f"{FIRST}\n"
 
 
 @pytest.mark.parametrize(

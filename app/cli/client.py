@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TIMEOUT = urllib3.Timeout(connect=5, read=30)
+PATIENT = urllib3.Timeout(connect=5, read=3_660)
+"""For a submission, which may ask for an answer at the job's end: within an hour."""
 CHUNK = 65_536
 
 Document = dict[str, Any]
@@ -96,7 +98,8 @@ class Client:
 
     def post(self, path: str, body: bytes, content_type: str) -> bytes:
         """Hand something in."""
-        return self._ask("POST", path, body=body, headers={"Content-Type": content_type}).data
+        headers = {"Content-Type": content_type}
+        return self._ask("POST", path, body=body, headers=headers, timeout=PATIENT).data
 
     def text(self, path: str, start: int = 0) -> Iterator[bytes]:
         """Return a text from a byte on, in pieces as they come."""

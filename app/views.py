@@ -64,7 +64,7 @@ class Views:
 
     def __enter__(self) -> Self:
         """Start to follow; what a rebuild left behind is removed."""
-        views.sweep(self._folder)
+        views.sweep(self._folder, self._store.path)
         self._thread.start()
         return self
 
@@ -191,7 +191,7 @@ class Views:
         old, self._store = self._store, new
         old.close()
         self._wake_after_change(path)
-        views.sweep(self._folder)
+        views.sweep(self._folder, path)
         logger.info("reading from %s from now on", path.name)
         return True
 

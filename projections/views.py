@@ -58,11 +58,13 @@ def publish(folder: Path, path: Path) -> None:
     link.replace(folder / CURRENT)
 
 
-def sweep(folder: Path) -> None:
-    """Remove the files before the one in use; for the process that writes them, when it has changed over."""
-    live = current(folder)
+def sweep(folder: Path, used: Path) -> None:
+    """Remove the files before the one that is used; for the process that writes them, when it has changed over.
+
+    Not those before the one that is linked: that may be a newer one already, and the used one must stay until then.
+    """
     for old in _files(folder):
-        if _number(old) < _number(live):
+        if _number(old) < _number(used):
             for path in folder.glob(f"{old.name}*"):
                 path.unlink(missing_ok=True)
 

@@ -689,7 +689,7 @@ def test_a_file_takes_the_place_of_another_in_one_step(tmp_path: Path) -> None:
     views.open_store(second).close()
     views.publish(tmp_path, second)
     assert views.current(tmp_path) == views.prepare(tmp_path) == second
-    views.sweep(tmp_path)
+    views.sweep(tmp_path, views.current(tmp_path))
     assert [path.name for path in tmp_path.glob("*.db")] == ["views-2-layout-2.db"]
 
 
@@ -699,9 +699,25 @@ def test_a_rebuild_never_writes_into_the_file_in_use_even_if_that_was_deleted(tm
     assert views.following(tmp_path).name == "views-2-layout-2.db"
 
 
+def test_the_file_that_is_used_stays_though_a_newer_one_is_there_already(tmp_path: Path) -> None:
+    """Readers open it until its writer has looked and changed over."""
+    first = views.prepare(tmp_path)
+    views.open_store(first).close()
+    for _ in range(2):
+        used = views.following(tmp_path)
+        views.open_store(used).close()
+        views.publish(tmp_path, used)
+    newest = views.current(tmp_path)
+    used = next(path for path in tmp_path.glob("views-2-*.db"))
+    views.sweep(tmp_path, used)
+    assert used.exists()
+    assert newest.exists()
+    assert not first.exists()
+
+
 def test_files_of_other_names_are_left_alone(tmp_path: Path) -> None:
     views.open_store(views.prepare(tmp_path)).close()
     (tmp_path / "views-copy.db").touch()
-    views.sweep(tmp_path)
+    views.sweep(tmp_path, views.current(tmp_path))
     assert (tmp_path / "views-copy.db").exists()
     assert views.following(tmp_path).name == "views-2-layout-2.db"

@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console, RenderHook
 
+from app.cli.watcher import Watcher
 from tests.cli_server import CREATED, FIRST, SECOND, Api, document, running
 
 ROOT = Path(__file__).parents[1]
@@ -110,6 +112,20 @@ def test_ctrl_c_leaves_the_job_and_says_so(api: Api, tmp_path: Path, option: str
     assert f"jobledger cancel {FIRST}".encode() in shown
     assert b"Traceback" not in shown
     assert "PUT" not in [method for method, *_ in api.requests]
+
+
+def test_ctrl_c_while_the_moving_line_begins_is_a_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits until the line can be taken away again."""
+    begin = Console.push_render_hook
+
+    def interrupted(console: Console, hook: RenderHook) -> None:
+        signal.raise_signal(signal.SIGINT)
+        begin(console, hook)
+
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(Console, "push_render_hook", interrupted)
+    with pytest.raises(KeyboardInterrupt), Watcher() as watcher:
+        watcher.idle(document(FIRST, "RUNNING"))
 
 
 @pytest.mark.parametrize("command", ["jobs", "show", "logs", "history"])

@@ -179,12 +179,12 @@ class Site(Installation):
                 thread.join(PATIENCE)
 
     @contextmanager
-    def process(self) -> Iterator[subprocess.Popen[bytes]]:
+    def process(self, address: str = "") -> Iterator[subprocess.Popen[bytes]]:
         """Run a runner as a process of its own, in the Engine's network; at the end it drains, or is killed."""
         engine = Path(self.address.removeprefix("unix://")).parent
         beside = as_root("nsenter", f"--net=/proc/{private_engine.first_process(engine)}/ns/net")
         command = [sys.executable, "-m", "app", "runner", "--data", self.settings.data, "--name", self.settings.name]
-        environment = os.environ | {"DOCKER_HOST": self.address}
+        environment = os.environ | {"DOCKER_HOST": address or self.address}
         with (
             self.said.open("wb") as said,
             subprocess.Popen([*beside, *command, "--slots", "4"], cwd=ROOT, env=environment, stderr=said) as process,

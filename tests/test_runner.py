@@ -210,7 +210,6 @@ def test_output_is_seen_while_the_task_runs_even_half_a_line(site: Site) -> None
 def test_a_silent_task_is_not_taken_for_dead(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "DEADLINE", 1)
     monkeypatch.setattr(watch, "PATIENCE", 1)
-    monkeypatch.setattr(watch, "MOMENT", 1)
     with site.running():
         job = site.submit(task("sleep 3; echo done"), task("exec >/dev/null 2>&1; sleep 3"))
         assert site.ends(job) is JobStatus.COMPLETED

@@ -315,6 +315,21 @@ def test_w11_output_and_outcome_survive_broken_connections(site: Site, proxy: Pr
     assert site.printed(former.job) == b"".join(b"%d\n" % number for number in range(1, 31)) + b"end"
 
 
+def test_what_is_printed_between_a_broken_connection_and_the_end_is_kept(site: Site, proxy: Proxy) -> None:
+    """Also when the container has ended before the break is noticed."""
+    job_id = site.submit(task("echo hello; while [ ! -e /tmp/go ]; do sleep 0.01; done; printf world"))
+    with proxy.open(), site.process(proxy.address) as process:
+        until(lambda: site.printed(job_id) == b"hello\n")
+        [container] = site.containers(job_id)
+        process.send_signal(signal.SIGSTOP)
+        proxy.cut()
+        container.exec_run("touch /tmp/go")
+        container.wait()
+        process.send_signal(signal.SIGCONT)
+        assert site.ends(job_id) is JobStatus.COMPLETED
+    assert site.printed(job_id) == WORDS
+
+
 def test_without_an_engine_jobs_wait_until_one_comes(
     site: Site, proxy: Proxy, caplog: pytest.LogCaptureFixture
 ) -> None:

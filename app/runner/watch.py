@@ -15,8 +15,6 @@ from app.runner.writer import Writer
 
 PATIENCE = 60
 """Seconds for which the Engine is asked, at a time, to tell of a container's end."""
-MOMENT = 0.5
-"""Seconds between the end of the output and the container's; if it takes longer, the connection may have broken."""
 
 
 class Watch(Thread):
@@ -74,7 +72,7 @@ class Watch(Thread):
         self.attached = None
         with closing(attached):
             self._store(self._engine.read(attached))
-        return self._engine.wait(self._container, MOMENT)
+            return attached.exit_code(PATIENCE)
 
     def _catch_up(self) -> int | None:
         self._read_file()

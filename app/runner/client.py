@@ -72,8 +72,10 @@ class Client(APIClient):
         """Be connected to a container, before it starts."""
         end = self.post(self._place(container, "wait"), params={"condition": "next-exit"}, stream=True)
         self._raise_for_status(end)  # type: ignore[attr-defined]  # no public way
-        response = self.post(self._place(container, "attach"), params=BOTH | {"stream": 1}, headers=UPGRADE, stream=True)
-        return Received(response, self._get_raw_response_socket(response), end)  # type: ignore[attr-defined]  # as above
+        url = self._place(container, "attach")
+        response = self.post(url, params=BOTH | {"stream": 1}, headers=UPGRADE, stream=True)
+        connection = self._get_raw_response_socket(response)  # type: ignore[attr-defined]  # as above
+        return Received(response, connection, end)
 
     def followed(self, container: str) -> Iterator[bytes]:
         """Yield what a container printed and prints; its first word may be long in coming."""

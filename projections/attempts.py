@@ -143,7 +143,7 @@ def add(cursor: sqlite3.Cursor, batch: Sequence[Recorded]) -> None:
 
 def _add_others(cursor: sqlite3.Cursor, begun: Sequence[Recorded]) -> None:
     expanded = [recorded for recorded in begun if isinstance(recorded.event, TaskExpanded)]
-    insert(cursor, CREATE, [row for recorded in expanded for row in _created(recorded)])
+    insert(cursor, CREATE, (row for recorded in expanded for row in _created(recorded)))
     insert(cursor, BEGIN, [_begun(recorded) for recorded in begun if not _is_plain(recorded.event)], WHEN_CREATED)
     insert(cursor, BRANCH, [_branch(recorded.event) for recorded in expanded])
 

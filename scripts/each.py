@@ -19,6 +19,8 @@ from scripts import containers
 
 ENDED = {"COMPLETED", "FAILED", "CANCELLED"}
 SLOTS = 8
+LOOK = 0.1
+"""Seconds between two looks at what a job costs: to look costs something too."""
 PROBE = b"name: probe\ntasks:\n  - name: t\n    image: a\n"
 
 
@@ -113,7 +115,7 @@ def _submitted(service: Client, items: int) -> str:
 def _memory_until_ended(service: Client, pids: list[int], name: str) -> int:
     peak = containers.memory(pids)
     while (state := _state(service, name)) not in ENDED:
-        sleep(0.02)
+        sleep(LOOK)
         peak = max(peak, containers.memory(pids))
     if state != "COMPLETED":
         raise SystemExit(f"job {name} ended {state}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import pytest
 
 from app.log.log import now
 from app.runner import Runner
+from app.runner.ledger import Ledger
 from app.runner.reporter import Reporter
 from app.runner.runtime import RuntimeAway, Work
 from app.runner.signals import Cancelled, Signals
@@ -20,7 +22,7 @@ from app.runner.tools import Tools
 from app.runner.verdict import Failure, Verdict, completed, failed, stopped
 from domain.definition import Each, Retry, TaskDefinition
 from domain.job import JobStatus, TaskFailed, TaskScheduled, TaskStatus
-from projections.queue import Place
+from projections.queue import Claim, Place
 from tests.site import Installation, task
 from tests.waiting import PATIENCE, until
 
@@ -140,6 +142,44 @@ def test_jobs_wait_until_the_runtime_comes(site: Installation, caplog: pytest.Lo
         assert site.state(job).status is JobStatus.PENDING
         runtime.may_come = True
         assert over(site, job) is JobStatus.COMPLETED
+
+
+def test_a_claim_that_takes_its_time_holds_up_no_other_job(site: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The claims of one job are made in turn; a large job always has some."""
+    claim, may_go_on = Ledger.claim, threading.Event()
+    slow = site.submit(task())
+
+    def claimed(ledger: Ledger, place: Place, engine: str) -> Claim:
+        if place.job == slow:
+            may_go_on.wait(PATIENCE)
+        return claim(ledger, place, engine)
+
+    monkeypatch.setattr(Ledger, "claim", claimed)
+    with running(site, IdleRuntime()):
+        assert over(site, site.submit(task())) is JobStatus.COMPLETED
+        assert site.state(slow).status is JobStatus.PENDING
+        may_go_on.set()
+        assert over(site, slow) is JobStatus.COMPLETED
+
+
+def test_jobs_wait_while_no_claim_can_be_stored(
+    site: Installation, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is said once, and tried again less and less often."""
+    claim, fails = Ledger.claim, iter(range(3))
+
+    def claimed(ledger: Ledger, place: Place, engine: str) -> Claim:
+        for _ in fails:
+            msg = "database or disk is full"
+            raise sqlite3.OperationalError(msg)
+        return claim(ledger, place, engine)
+
+    monkeypatch.setattr(Ledger, "claim", claimed)
+    job = site.submit(task())
+    with running(site, IdleRuntime()):
+        assert over(site, job) is JobStatus.COMPLETED
+    assert caplog.text.count("the log can not be written: waiting (database or disk is full)") == 1
+    assert site.types(job).count("TaskClaimed") == 1
 
 
 def test_a_failed_job_is_told_by_its_first_failure(site: Installation) -> None:

@@ -39,18 +39,21 @@ class Attempt:
         """Called when the outcome is in the log, and only cleaning is left."""
         self.over: Callable[[], None] = lambda: None
         """Called when the runner has done with the attempt."""
+        self.claimed_at: int | None = None
+        """Where in the log the attempt is claimed at the latest, by this runner or another; nothing until one is."""
+        self.error: Exception | None = None
+        """Why it could not be claimed, when that does not mean that it is another's."""
         self._runtime = runtime
         self._tools = tools
         self._key = place.attempt.hex
 
-    def claim(self) -> Claim:
-        """Win the attempt, or be refused."""
-        return self._tools.ledger.claim(self.place, self._runtime.id)
+    def is_claimed_after(self, position: int) -> bool:
+        """Tell whether it may look as if it waited, to whom knows the log up to a position."""
+        return self.error is None and (self.claimed_at is None or self.claimed_at > position)
 
-    def launch(self, claim: Claim) -> None:
-        """Run it, after its claim, in a thread of its own."""
-        logger.info("attempt %s of job %s begins", self._key, self.place.job.hex)
-        self._go(lambda: self._conclude(claim, TaskStatus.CLAIMED, ()))
+    def launch(self) -> None:
+        """Claim it and run it, in a thread of its own: an attempt of another job need not wait for its turn."""
+        self._go(self._begin)
 
     def resume(self, claim: Claim) -> None:
         """Go on, in a thread of its own, with what was claimed before a crash."""
@@ -74,6 +77,27 @@ class Attempt:
             logger.exception("attempt %s met an error of the runner's own, and will be taken up again", self._key)
         finally:
             self.over()
+
+    def _begin(self) -> None:
+        try:
+            claim = self._claim()
+        except Exception as error:  # noqa: BLE001 - the shift raises it
+            self.error = error
+            return
+        if claim is not None:
+            logger.info("attempt %s of job %s begins", self._key, self.place.job.hex)
+            self._conclude(claim, TaskStatus.CLAIMED, ())
+
+    def _claim(self) -> Claim | None:
+        """Win the attempt; nothing if another runner, or a cancel, was first."""
+        ledger = self._tools.ledger
+        try:
+            claim = ledger.claim(self.place, self._runtime.id)
+        except (Refused, Missing):
+            self.claimed_at = ledger.end_of_log()
+            return None
+        self.claimed_at = claim.position
+        return claim
 
     def _resume(self, claim: Claim) -> None:
         ledger = self._tools.ledger

@@ -24,7 +24,6 @@ from app.runner.tools import Tools
 from app.runner.writer import Writer
 from app.settings import Settings
 from app.vault import Vault
-from domain.errors import Missing, Refused
 from domain.event import Recorded
 from domain.job import JobCancelled, JobFailed, TaskScheduled
 from projections import queue, views
@@ -57,8 +56,8 @@ class Shift:
         self._tools = Tools(self._output, self._ledger, self._vault, settings.runner / "attempts")
         self._follower = Follower(log, settings.runner, settings.queues, self._told)
         self._queue: sqlite3.Connection = views.connect(self._follower.path)
-        self._tried: dict[UUID, int] = {}
-        """What the queue may still show though it was claimed, by us or others: until it reaches a place in the log."""
+        self._tried: dict[UUID, Attempt] = {}
+        """What the queue may still show though it is being claimed, or was: until the queue has seen it."""
         self._strange: set[UUID] = set()
         """The attempts of which something is left that is not ours to remove."""
         self._given = Order.LOOK
@@ -84,7 +83,9 @@ class Shift:
         """Do what can be done now."""
         if time.monotonic() < self._next_try or not self._follower.has_reached(self._ledger.position, CATCHING_UP):
             return
+        self._next_try = 0.0
         try:
+            self._settle()
             self._reach()
             self._look_around()
             self._claim()
@@ -93,7 +94,8 @@ class Shift:
         except NOT_STORED as error:
             self._wait(f"the log can not be written: waiting ({error})")
         else:
-            self._pause = 0.0
+            if not self._tried:
+                self._pause = 0.0
 
     def _reach(self) -> None:
         if self._runtime.is_there.is_set():
@@ -107,13 +109,21 @@ class Shift:
         queues, slots = ", ".join(self._settings.queues), self._settings.runner_slots
         logger.info("takes work from %s, %d at a time, on the %s", queues, slots, self._runtime.name)
 
+    def _settle(self) -> None:
+        """Hear what became of claims; raises why one could not be made."""
+        shown, tried = self._follower.position, tuple(self._tried.values())
+        self._tried = {each.place.attempt: each for each in tried if each.is_claimed_after(shown)}
+        if any(each.claimed_at for each in tried):
+            self._pause = 0.0
+        for error in filter(None, [each.error for each in tried]):
+            raise error
+
     def _claim(self) -> None:
         """Take what waits, the best first, while there is room."""
         self._next_due = math.inf
-        while waiting := self._waiting():
-            for place in waiting:
-                if self._has_room():
-                    self._take(place)
+        for place in self._waiting():
+            if self._has_room():
+                self._take(place)
 
     def _has_room(self) -> bool:
         return self._given is Order.LOOK and self._runtime.is_there.is_set() and self._hand.room() > 0
@@ -122,8 +132,6 @@ class Shift:
         """Return as many attempts as there is room for; if there are none, know when there will be one."""
         if not self._has_room():
             return []
-        shown = self._follower.position
-        self._tried = {attempt: position for attempt, position in self._tried.items() if position > shown}
         at, queues = now(), self._settings.queues
         best = queue.candidates(self._queue, queues, at, self._hand.room() + len(self._tried))
         waiting = [place for place in best if place.attempt not in self._tried]
@@ -134,17 +142,8 @@ class Shift:
     def _take(self, place: Place) -> None:
         attempt = Attempt(place, self._runtime, self._tools)
         self._hand.take(attempt)  # before the claim: a cancel that comes at once has to find it
-        try:
-            claim = attempt.claim()
-        except (Refused, Missing):
-            self._hand.drop(attempt)  # another runner was first, or a cancel
-            self._tried[place.attempt] = self._ledger.end_of_log()
-        except BaseException:
-            self._hand.drop(attempt)
-            raise
-        else:
-            self._tried[place.attempt] = claim.position
-            attempt.launch(claim)
+        self._tried[place.attempt] = attempt
+        attempt.launch()
 
     def _look_around(self) -> None:
         """Take up what is held and in nobody's hand, and remove what is left of attempts that are over."""
@@ -187,7 +186,7 @@ class Shift:
 
     def _heed(self) -> None:
         """Sleep until there is an order or something to do, and take the most urgent order."""
-        due = self._next_try if self._pause else min(self._next_round, self._next_due)
+        due = self._next_try or min(self._next_round, self._next_due)
         with suppress(Empty):
             order = self._orders.get(timeout=max(0.0, due - time.monotonic()))
             while True:

@@ -138,6 +138,16 @@ def test_wait_can_answer_with_the_finished_job(run: Command, api: Api, job_file:
     assert result.exit_code == exits.FAILED
 
 
+def test_a_job_whose_end_did_not_come_in_time_is_named(run: Command, api: Api, job_file: str) -> None:
+    """It asked for an answer at its end; it is submitted all the same, and is not wrong."""
+    body = {"message": "timeout waiting for job to complete", "code": "unfinished", "job_id": FIRST}
+    api.fixed["POST", "/jobs"] = [(408, json.dumps(body).encode())]
+    result = run("submit", job_file)
+    assert result.exit_code == exits.UNREACHABLE
+    assert "timeout waiting for job to complete" in result.stderr
+    assert f"jobledger show {FIRST}" in result.stderr
+
+
 @pytest.mark.parametrize("arguments", [("submit", "-", "--follow"), ("logs", "@latest", "-f")])
 def test_output_as_it_comes_is_no_json(run: Command, arguments: tuple[str, ...]) -> None:
     """Asking for both is a mistake."""

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice
 from pathlib import Path
 from time import monotonic, process_time, sleep
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -24,6 +25,7 @@ from domain.errors import Missing, Refused
 from domain.event import Recorded
 from domain.job import TaskStarted
 from tests.controls import CLIENT, DEFINITION, ENGINE, JOB, NOON, RUNNER, SCHEDULED_1, STARTED_1, SUBMITTED
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -210,6 +212,24 @@ def test_a_stream_is_begun_from_an_event_loop_without_a_thread_of_its_own(log: L
         return await asyncio.gather(*(begin(uuid4()) for _ in range(20)))
 
     assert sorted(asyncio.run(begin_some())) == list(range(1, 41, 2))
+
+
+def test_what_takes_long_is_decided_while_the_event_loop_goes_on(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    decide, may_go_on = job.decide, threading.Event()
+
+    def slow(*arguments: Any) -> Any:
+        assert may_go_on.wait(PATIENCE)
+        return decide(*arguments)
+
+    async def begin() -> int:
+        command = job.Submit(at=NOON, job=JOB, definition=DEFINITION)
+        beginning = asyncio.ensure_future(log.create(job, JOB, command, CLIENT, takes_long=True))
+        await asyncio.sleep(0)
+        may_go_on.set()
+        return (await beginning)[0].position
+
+    monkeypatch.setattr(job, "decide", slow)
+    assert asyncio.run(begin()) == 1
 
 
 def test_the_state_is_remembered_and_brought_up_to_date_with_what_others_wrote(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from domain.definition import JobDefinition
     from domain.event import Context
 
+MANY = 100
+"""Tasks of a job that are decided in a moment."""
 ENDED_BADLY = frozenset({"FAILED", "CANCELLED"})
 
 
@@ -42,9 +44,15 @@ async def _submit_with_secrets(
 
 
 async def _append(parts: Services, command: job.Submit, context: Context) -> JobSubmitted:
-    recorded = await parts.log.create(job, command.job, command, context)
+    recorded = await parts.log.create(job, command.job, command, context, takes_long=_is_large(command.definition))
     submitted: JobSubmitted = recorded[0].event
     return submitted
+
+
+def _is_large(definition: JobDefinition) -> bool:
+    """Tell whether much may follow from a submission at once: the children of a first task, or many skipped tasks."""
+    first = definition.tasks[0]
+    return first.each is not None or first.parallel is not None or len(definition.tasks) > MANY
 
 
 def check_secrets(parts: Services, job_id: UUID) -> None:

@@ -55,6 +55,8 @@ class Rejection(msgspec.Struct, frozen=True):
     message: str = ""
     code: str = ""
     errors: tuple[Problem, ...] = ()
+    job_id: str = ""
+    """The job that was submitted, though its end was not awaited."""
 
 
 class Client:
@@ -136,6 +138,9 @@ class Client:
             rejection = msgspec.json.decode(answer.data, type=Rejection)
         except msgspec.MsgspecError:
             rejection = Rejection()
+        if rejection.job_id:
+            hint = f"it was submitted and goes on; to look again: jobledger show {rejection.job_id}"
+            return Failure(rejection.message, hint=hint, exit_code=exits.UNREACHABLE)
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             reason = rejection.message or f"HTTP {answer.status}"
             return Unreachable(f"the server at {self.server} can not serve: {reason}")

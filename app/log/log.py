@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from datetime import UTC, datetime
-from functools import reduce
+from functools import partial, reduce
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
@@ -115,12 +116,16 @@ class Log(Application[UUID]):
             return Outcome(state, _at(recorded, positions))
         raise Contended(f"stream {stream.hex} is written by too many at once: try again")
 
-    async def create(self, decider: Decider, stream: UUID, command: Command, context: Context) -> tuple[Recorded, ...]:
-        """Begin a stream whose id nobody else can have, without a thread of its own to wait for the disk."""
-        events = decider.decide(command, decider.initial())
-        recorded = _place(stream, 0, events, (command.at, context))
-        positions = await self.recorder.insert_events_soon(self._seal(recorded))
-        return _at(recorded, positions)
+    async def create(
+        self, decider: Decider, stream: UUID, command: Command, context: Context, *, takes_long: bool = False
+    ) -> tuple[Recorded, ...]:
+        """Begin a stream whose id nobody else can have, without a thread of its own to wait for the disk.
+
+        What takes long is decided in a thread all the same, so that other requests go on.
+        """
+        begin = partial(self._begin, decider, stream, command, context)
+        recorded, sealed = await asyncio.to_thread(begin) if takes_long else begin()
+        return _at(recorded, await self.recorder.insert_events_soon(sealed))
 
     def load(self, decider: Decider, stream: UUID) -> Any:
         """Return the present state of a stream. It is the caller's own."""
@@ -154,6 +159,12 @@ class Log(Application[UUID]):
         """Write what still waits, then let go of the file."""
         self.recorder.close()
         super().close()
+
+    def _begin(
+        self, decider: Decider, stream: UUID, command: Command, context: Context
+    ) -> tuple[tuple[Recorded, ...], list[StoredEvent]]:
+        recorded = _place(stream, 0, decider.decide(command, decider.initial()), (command.at, context))
+        return recorded, self._seal(recorded)
 
     def _seal(self, recorded: Sequence[Recorded]) -> list[StoredEvent]:
         return [self.mapper.to_stored_event(each) for each in recorded]

@@ -54,6 +54,10 @@ class Refused(Exception):
         self.message = message
 
 
+class Elsewhere(Refused):
+    """It has to be done at another place."""
+
+
 class Missing(Exception):
     """There is nothing of that id."""
 

@@ -33,7 +33,7 @@ class Former:
         self._claim: Claim | None = None
 
     def claim(self) -> None:
-        self._claim = self.ledger.claim(self._place, "engine")
+        self._claim = self.ledger.claim(self._place, self.site.client.info()["ID"])
 
     def create(self, name: str = "") -> str:
         """Create the container of a phase."""

@@ -11,7 +11,7 @@ from hypothesis import given as generated
 from hypothesis import strategies as st
 
 from domain import job
-from domain.errors import Missing, Refused
+from domain.errors import Elsewhere, Missing, Refused
 from domain.job import JobStatus, TaskStatus
 from tests.controls import (
     ADOPTED_1,
@@ -56,7 +56,7 @@ COMPLETE = job.Complete(**HELD, result="one", output=PRINTED)
 FAIL = job.Fail(**HELD, error="exit code 3: no", cause="exit", exit_code=3, output=PRINTED)
 LOSE = job.Lose(**HELD, reason="never started")
 STOP = job.Stop(**HELD, exit_code=143, output=PRINTED)
-ADOPT = job.Adopt(**HELD | {"epoch": EPOCH + 1})
+ADOPT = job.Adopt(**HELD | {"epoch": EPOCH + 1}, engine=ENGINE)
 CANCEL = job.Cancel(at=NOON)
 RESTART = job.Restart(at=NOON)
 
@@ -167,6 +167,11 @@ def test_adopting_twice_is_adopting_once() -> None:
 def test_only_an_attempt_that_one_holds_can_be_adopted(history: tuple[job.JobEvent, ...]) -> None:
     with pytest.raises(Refused, match="to adopt"):
         when(ADOPT, *history)
+
+
+def test_an_attempt_is_adopted_only_where_it_was_claimed_for() -> None:
+    with pytest.raises(Elsewhere, match=f"claimed for {ENGINE}, and this is another"):
+        when(msgspec.structs.replace(ADOPT, engine="another"), *RUNNING_1)
 
 
 def test_an_attempt_that_never_ran_makes_place_for_a_new_one() -> None:

@@ -348,7 +348,7 @@ def test_a_former_attempt_that_nobody_ends_is_ended(site: ProcessSite, monkeypat
         kill(runner)
     site.cancel(job_id)
     ledger = site.ledger()
-    ledger.report(site.place(job_id), job.Adopt, 0)
+    ledger.report(site.place(job_id), job.Adopt, 0, engine=machine.identity(site.settings.runner))
     ledger.report(site.place(job_id), job.Stop, 0)  # and was not, as far as processes are concerned
     site.restart(job_id)
     with site.running():

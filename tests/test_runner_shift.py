@@ -52,7 +52,7 @@ class Idle:
 class IdleRuntime:
     """Is there when it is let."""
 
-    id = "nowhere"
+    id: str = "nowhere"
     name = "idle machine"
 
     def __init__(self) -> None:
@@ -180,6 +180,22 @@ def test_jobs_wait_while_no_claim_can_be_stored(
         assert over(site, job) is JobStatus.COMPLETED
     assert caplog.text.count("the log can not be written: waiting (database or disk is full)") == 1
     assert site.types(job).count("TaskClaimed") == 1
+
+
+def test_what_was_claimed_for_another_engine_waits_for_it(site: Installation, caplog: pytest.LogCaptureFixture) -> None:
+    """Its container may run there still: here it could only be taken for lost."""
+    job, runtime = site.submit(task()), IdleRuntime()
+    scheduled = site.last(job, TaskScheduled)
+    place = Place(0, scheduled.attempt, job, 2)
+    Ledger(site.log, site.settings.runner_name).claim(place, "elsewhere")
+    with running(site, runtime):
+        until(lambda: "was claimed for elsewhere, and this is nowhere" in caplog.text)
+        assert over(site, site.submit(task())) is JobStatus.COMPLETED
+    assert site.state(job).status is JobStatus.SCHEDULED
+    runtime.id = "elsewhere"
+    with running(site, runtime):
+        assert over(site, job) is JobStatus.COMPLETED
+    assert len(runtime.ran) == 2
 
 
 def test_a_failed_job_is_told_by_its_first_failure(site: Installation) -> None:

@@ -17,7 +17,7 @@ from app.runner.verdict import Failure, Verdict, failed
 from app.vault import VaultUnusable
 from domain import job
 from domain.definition import TaskDefinition
-from domain.errors import Missing, Refused
+from domain.errors import Elsewhere, Missing, Refused
 from domain.job import TaskStatus
 from domain.secrets import SecretGone, redact, reveal
 from projections.queue import Claim, Place
@@ -55,9 +55,9 @@ class Attempt:
         """Claim it and run it, in a thread of its own: an attempt of another job need not wait for its turn."""
         self._go(self._begin)
 
-    def resume(self, claim: Claim) -> None:
-        """Go on, in a thread of its own, with what was claimed before a crash."""
-        self._go(lambda: self._resume(claim))
+    def resume(self, claim: Claim, strange: set[UUID]) -> None:
+        """Go on, in a thread of its own, with what was claimed before a crash; else say once that it is strange."""
+        self._go(lambda: self._resume(claim, strange))
 
     def sweep(self, strange: set[UUID]) -> None:
         """Remove what is left of it, in a thread of its own, if it is over; else say once that it is strange."""
@@ -99,10 +99,13 @@ class Attempt:
         self.claimed_at = claim.position
         return claim
 
-    def _resume(self, claim: Claim) -> None:
+    def _resume(self, claim: Claim, strange: set[UUID]) -> None:
         ledger = self._tools.ledger
         try:
-            adopted = ledger.report(self.place, job.Adopt, ledger.position)
+            adopted = ledger.report(self.place, job.Adopt, ledger.position, engine=self._runtime.id)
+        except Elsewhere as reason:
+            self._say_once(f"is left alone: {reason}; start the runner there again, or cancel the job", strange)
+            return
         except Refused:
             self._sweep(set())
             return
@@ -131,9 +134,13 @@ class Attempt:
         ledger = self._tools.ledger
         if ledger.is_over(self.place):
             self._runtime.leftover(ledger.log_id, self.place).clean()
-        elif self.place.attempt not in strange:
+        else:
+            self._say_once("is not over, as far as the log says: what is left of it stays", strange)
+
+    def _say_once(self, what: str, strange: set[UUID]) -> None:
+        if self.place.attempt not in strange:
             strange.add(self.place.attempt)
-            logger.warning("what is left of attempt %s stays: the log does not say that it is over", self._key)
+            logger.warning("attempt %s of job %s %s", self._key, self.place.job.hex, what)
 
     def _record(self, verdict: Verdict, claim: Claim) -> None:
         facts = dict(verdict.facts)

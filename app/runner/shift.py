@@ -59,7 +59,7 @@ class Shift:
         self._tried: dict[UUID, Attempt] = {}
         """What the queue may still show though it is being claimed, or was: until the queue has seen it."""
         self._strange: set[UUID] = set()
-        """The attempts of which something is left that is not ours to remove."""
+        """The attempts that are not ours to take up, or of which something is left that is not ours to remove."""
         self._given = Order.LOOK
         self._pause = 0.0
         self._next_try = self._next_round = 0.0
@@ -165,7 +165,7 @@ class Shift:
     def _resume(self, place: Place, claim: Claim) -> None:
         attempt = Attempt(place, self._runtime, self._tools)
         self._hand.take(attempt)
-        attempt.resume(claim)
+        attempt.resume(claim, self._strange)
 
     def _sweep(self, found: Collection[Place], known: set[UUID]) -> None:
         for place in found:

@@ -44,7 +44,9 @@ class RunnerCommand(Command, frozen=True):
 
 
 class Adopt(RunnerCommand, frozen=True):
-    """Take up, with a new epoch, an attempt of one's own from before a crash."""
+    """Take up, with a new epoch, an attempt of one's own from before a crash, where it was claimed for."""
+
+    engine: str
 
 
 class IntendStart(RunnerCommand, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from domain.errors import Missing, Refused
+from domain.errors import Elsewhere, Missing, Refused
 from domain.job.commands import (
     Adopt,
     Cancel,
@@ -132,6 +132,8 @@ def _adopt(command: Adopt, attempt: Attempt) -> Events:
         raise Refused(
             f"attempt {attempt.id.hex} is not for epoch {command.epoch} of runner {command.runner.hex} to adopt"
         )
+    if attempt.engine != command.engine:
+        raise Elsewhere(f"it was claimed for {attempt.engine}, and this is {command.engine}")
     if attempt.epoch == command.epoch:
         return ()
     return (TaskAdopted(at=command.at, attempt=attempt.id, epoch=command.epoch),)

@@ -184,7 +184,7 @@ def _evolve_held(job: Job, event: Held) -> None:
 
 def _claim(job: Job, attempt: Attempt, event: TaskClaimed) -> None:
     attempt.status, attempt.runner, attempt.epoch = TaskStatus.CLAIMED, event.runner, event.epoch
-    attempt.stopped = False
+    attempt.engine, attempt.stopped = event.engine, False
     job.has_begun = True
     if job.status is JobStatus.PENDING:
         job.status = JobStatus.SCHEDULED

@@ -126,6 +126,8 @@ class Attempt(msgspec.Struct):
     status: TaskStatus = TaskStatus.SCHEDULED
     runner: UUID | None = None
     epoch: int = 0
+    engine: str = ""
+    """Where it was claimed for: what runs it is there, and nowhere else."""
     container: str = ""
     stopped: bool = True
     """Whether no runner has a container to see to any more."""

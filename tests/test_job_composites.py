@@ -11,8 +11,9 @@ import pytest
 from domain import job
 from domain.definition import Each, Parallel, Retry, Subjob, TaskDefinition, Webhook
 from domain.errors import Refused
-from domain.expression import render
+from domain.expression import Budget, ExpressionError, render
 from domain.job import JobStatus, TaskStatus, attempt_id
+from domain.job.flow import LARGEST_AT_ONCE, MOST_AT_ONCE
 from domain.job.state import WIDEST
 from tests.controls import EPOCH, JOB, NOON, RUNNER
 from tests.story import Story, task
@@ -116,6 +117,39 @@ def test_without_a_bound_some_hundred_items_are_under_way_and_the_others_follow_
 def test_loops_inside_loops_share_the_room() -> None:
     story = Story(loop("1..10", loop("1..1000")))
     assert len(story.waiting()) == WIDEST
+
+
+def test_large_tasks_do_not_all_wait_at_once() -> None:
+    """They are kept in one append."""
+    story = Story(loop("1..20", loop("1..20", task("big", run="x" * (LARGEST_AT_ONCE // 10)))))
+    began = len(story.waiting())
+    assert 1 < began <= 20
+    story.complete(story.waiting()[0])
+    assert len(story.waiting()) > began - 1
+
+
+def test_what_is_skipped_at_once_is_bounded() -> None:
+    """Skipped tasks take no room from each other, and loops in loops multiply."""
+    never = task("never", condition="{{ false }}")
+    story = Story(loop("1..1000", loop("1..1000", never)))
+    assert story.last(job.JobFailed).error == "more than 20,000 tasks would begin or be skipped at once"
+    assert len(story.events) < MOST_AT_ONCE + 10
+    assert Story(loop("1..10000", never)).state.status is JobStatus.COMPLETED
+
+
+def test_of_a_child_that_is_skipped_is_kept_what_it_was_to_be_but_not_what_it_would_have_run() -> None:
+    never = task("never", condition="{{ false }}", run="x" * 1000, env={"A": "b"}, var="v")
+    assert Story(loop("1..2", never)).last(job.TaskSkipped).task == task("never", condition="{{ false }}", var="v")
+    assert Story(never).last(job.TaskSkipped).task == never
+
+
+def test_what_is_evaluated_at_once_is_bounded() -> None:
+    """A text alone has a bound as well; many of them are as much work as one large one."""
+    story = Story(task(env={f"A{number}": "{{ len(map(1..300, map(1..100, # * 2))) }}" for number in range(100)}))
+    assert "all that is evaluated at once may take 10,000,000 steps" in story.last(job.JobFailed).error
+    spent = Budget(10)
+    with pytest.raises(ExpressionError, match="at once"):
+        render("{{ sequence(0, 1000) }}", {"$budget": spent})
 
 
 def test_a_loop_inside_a_loop_sees_both_items() -> None:

@@ -242,6 +242,31 @@ def test_the_state_is_remembered_and_brought_up_to_date_with_what_others_wrote(t
     other.close()
 
 
+def test_a_writer_that_was_second_reads_only_what_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the stream is."""
+    one, other = Log(tmp_path / "log.db"), Log(tmp_path / "log.db")
+    submitted = submit(one)
+    one.execute(job, JOB, claim(submitted), CLIENT)
+    read, seen, decide = one.read, [], job.decide
+
+    def watched(*arguments: Any, **options: Any) -> Iterator[Recorded]:
+        for recorded in read(*arguments, **options):
+            seen.append(type(recorded.event).__name__)
+            yield recorded
+
+    def overtaken(*arguments: Any) -> Any:
+        monkeypatch.setattr(job, "decide", decide)
+        other.execute(job, JOB, job.Cancel(at=NOON), CLIENT)
+        return decide(*arguments)
+
+    monkeypatch.setattr(one, "read", watched)
+    monkeypatch.setattr(job, "decide", overtaken)
+    assert not one.execute(job, JOB, job.Cancel(at=NOON), CLIENT).recorded
+    assert seen == ["JobCancelled"]
+    one.close()
+    other.close()
+
+
 def test_a_follower_sees_every_event_once_and_in_order(log: Log) -> None:
     for _ in range(10):
         submit(log, uuid4())

@@ -12,8 +12,11 @@ from uuid import UUID
 
 import pytest
 
+from app.log import Contended
 from app.log.log import now
 from app.runner import Runner
+from app.runner.attempt import Attempt
+from app.runner.hand import Hand
 from app.runner.ledger import Ledger
 from app.runner.reporter import Reporter
 from app.runner.runtime import RuntimeAway, Work
@@ -131,6 +134,47 @@ def test_a_retry_is_taken_when_it_is_due_and_not_before(site: Installation) -> N
     for event, at in zip(scheduled[1:], claimed[1:], strict=True):
         assert event.due is not None
         assert 0 <= (at - event.due).total_seconds() < 5
+
+
+def test_a_retry_is_not_forgotten_while_other_jobs_are_taken(site: Installation) -> None:
+    with running(site, IdleRuntime()):
+        job = site.submit(task("fail", retry=Retry(limit=1, delay="1s")))
+        site.happens(job, "TaskFailed")
+        assert over(site, site.submit(task())) is JobStatus.COMPLETED
+        assert over(site, job) is JobStatus.FAILED
+    due = site.last(job, TaskScheduled).due
+    [_, claimed] = [event.at for event in site.events(job) if type(event).__name__ == "TaskClaimed"]
+    assert 0 <= (claimed - due).total_seconds() < 5
+
+
+def test_a_claim_that_found_no_turn_is_made_again_and_holds_up_no_other(
+    site: Installation, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    claim, fails = Ledger.claim, iter(range(3))
+    busy = site.submit(task())
+
+    def claimed(ledger: Ledger, place: Place, engine: str) -> Claim:
+        if place.job == busy and next(fails, None) is not None:
+            msg = "written by too many at once"
+            raise Contended(msg)
+        return claim(ledger, place, engine)
+
+    monkeypatch.setattr(Ledger, "claim", claimed)
+    with running(site, IdleRuntime()):
+        assert over(site, busy) is JobStatus.COMPLETED
+    assert "can not be written" not in caplog.text
+
+
+def test_an_attempt_that_was_taken_in_hand_anew_is_not_dropped_by_what_came_of_it_before() -> None:
+    hand, place = Hand(2, lambda: None), Place(1, UUID(int=2), UUID(int=1), 2)
+    first, second = (Attempt(place, IdleRuntime(), None) for _ in range(2))  # type: ignore[arg-type]  # none is needed
+    hand.take(first)
+    hand.take(second)
+    first.over()
+    assert hand.keys() == {place.attempt}
+    assert hand.room() == 1
+    second.over()
+    assert (hand.keys(), hand.room()) == (frozenset(), 2)
 
 
 def test_jobs_wait_until_the_runtime_comes(site: Installation, caplog: pytest.LogCaptureFixture) -> None:

@@ -50,9 +50,9 @@ async def _append(parts: Services, command: job.Submit, context: Context) -> Job
 
 
 def _is_large(definition: JobDefinition) -> bool:
-    """Tell whether much may follow from a submission at once: the children of a first task, or many skipped tasks."""
-    first = definition.tasks[0]
-    return first.each is not None or first.parallel is not None or len(definition.tasks) > MANY
+    """Tell whether much may follow from a submission at once: children, skipped tasks, or what is evaluated."""
+    more = any(task.each is not None or task.parallel is not None or task.condition for task in definition.tasks)
+    return more or len(definition.tasks) > MANY or b"{{" in msgspec.json.encode(definition.tasks[0])
 
 
 def check_secrets(parts: Services, job_id: UUID) -> None:

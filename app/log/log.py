@@ -110,6 +110,7 @@ class Log(Application[UUID]):
             try:
                 positions = self.recorder.insert_events(self._seal(recorded)) if events else ()
             except IntegrityError:
+                self._keep(stream, state, version)
                 continue
             state = reduce(decider.evolve, events, state)
             self._keep(stream, state, version + len(events))

@@ -10,6 +10,8 @@ from uuid import UUID
 
 import msgspec
 
+from app.log import Contended
+from app.runner.ledger import NOT_STORED
 from app.runner.runtime import Runtime, Work
 from app.runner.signals import Left, Signals
 from app.runner.tools import Tools
@@ -40,9 +42,12 @@ class Attempt:
         self.over: Callable[[], None] = lambda: None
         """Called when the runner has done with the attempt."""
         self.claimed_at: int | None = None
-        """Where in the log the attempt is claimed at the latest, by this runner or another; nothing until one is."""
+        """Where in the log the attempt is claimed at the latest, by this runner or another, once that is known.
+
+        The beginning of the log, if the claim found no turn: then it may be tried again.
+        """
         self.error: Exception | None = None
-        """Why it could not be claimed, when that does not mean that it is another's."""
+        """Why its claim could not be stored."""
         self._runtime = runtime
         self._tools = tools
         self._key = place.attempt.hex
@@ -81,7 +86,7 @@ class Attempt:
     def _begin(self) -> None:
         try:
             claim = self._claim()
-        except Exception as error:  # noqa: BLE001 - the shift raises it
+        except NOT_STORED as error:
             self.error = error
             return
         if claim is not None:
@@ -95,6 +100,9 @@ class Attempt:
             claim = ledger.claim(self.place, self._runtime.id)
         except (Refused, Missing):
             self.claimed_at = ledger.end_of_log()
+            return None
+        except Contended:
+            self.claimed_at = 0
             return None
         self.claimed_at = claim.position
         return claim

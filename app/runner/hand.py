@@ -17,23 +17,23 @@ class Hand:
         self._slots = slots
         self._changed = changed
         self._attempts: dict[UUID, Attempt] = {}
-        self._running: set[UUID] = set()
+        self._running: set[Attempt] = set()
         self._lock = Lock()
 
     def take(self, attempt: Attempt) -> None:
         """Take an attempt in hand, which says itself when it is over."""
-        key = attempt.place.attempt
-        attempt.recorded = lambda: self._free(key)
+        attempt.recorded = lambda: self._free(attempt)
         attempt.over = lambda: self.drop(attempt)
         with self._lock:
-            self._attempts[key] = attempt
-            self._running.add(key)
+            self._attempts[attempt.place.attempt] = attempt
+            self._running.add(attempt)
 
     def drop(self, attempt: Attempt) -> None:
         """Let go of an attempt."""
         with self._lock:
-            self._attempts.pop(attempt.place.attempt, None)
-        self._free(attempt.place.attempt)
+            if self._attempts.get(attempt.place.attempt) is attempt:  # else it was taken in hand anew
+                del self._attempts[attempt.place.attempt]
+        self._free(attempt)
 
     def room(self) -> int:
         """Tell how many more may run; those that are being cleaned up must not become many either."""
@@ -60,7 +60,7 @@ class Hand:
         for attempt in attempts:
             attempt.signals.leave()
 
-    def _free(self, key: UUID) -> None:
+    def _free(self, attempt: Attempt) -> None:
         with self._lock:
-            self._running.discard(key)
+            self._running.discard(attempt)
         self._changed()

@@ -119,25 +119,19 @@ class Shift:
             raise error
 
     def _claim(self) -> None:
-        """Take what waits, the best first, while there is room."""
+        """Take what waits, the best first, while there is room; if any is left, know when the next one is due."""
         self._next_due = math.inf
-        for place in self._waiting():
-            if self._has_room():
+        if not self._has_room():
+            return
+        at, queues = now(), self._settings.queues
+        for place in queue.candidates(self._queue, queues, at, self._hand.room() + len(self._tried)):
+            if place.attempt not in self._tried and self._has_room():
                 self._take(place)
+        if self._has_room() and (due := queue.next_due(self._queue, queues, at)):
+            self._next_due = time.monotonic() + (due - at).total_seconds()
 
     def _has_room(self) -> bool:
         return self._given is Order.LOOK and self._runtime.is_there.is_set() and self._hand.room() > 0
-
-    def _waiting(self) -> list[Place]:
-        """Return as many attempts as there is room for; if there are none, know when there will be one."""
-        if not self._has_room():
-            return []
-        at, queues = now(), self._settings.queues
-        best = queue.candidates(self._queue, queues, at, self._hand.room() + len(self._tried))
-        waiting = [place for place in best if place.attempt not in self._tried]
-        if not waiting and (due := queue.next_due(self._queue, queues, at)):
-            self._next_due = time.monotonic() + (due - at).total_seconds()
-        return waiting
 
     def _take(self, place: Place) -> None:
         attempt = Attempt(place, self._runtime, self._tools)

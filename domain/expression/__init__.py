@@ -9,6 +9,7 @@ are values, `secrecy` where secrets may not be; `compiler` makes closures; `temp
 """
 
 from domain.expression.errors import ExpressionError
+from domain.expression.limits import Budget
 from domain.expression.template import (
     check,
     check_field,
@@ -24,6 +25,7 @@ from domain.expression.template import (
 from domain.expression.values import Duration, Month, Sealed, Time, Weekday, Zone
 
 __all__ = [
+    "Budget",
     "Duration",
     "ExpressionError",
     "Month",

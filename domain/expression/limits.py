@@ -22,6 +22,10 @@ DEEPEST_NESTING = 100
 DEEPEST_TREE = 200
 """Operations of which each waits for the one before, such as the terms of one long sum."""
 MOST_STEPS = 400_000
+MOST_TOGETHER = 10_000_000
+"""Steps of all evaluations for which there is one budget: a second or so."""
+FLAT = 50
+"""Steps that an evaluation takes beside what it counts."""
 LONGEST_LIST = 100_000
 LONGEST_TEXT = 1024 * 1024
 """Characters of a text that an expression makes."""
@@ -33,6 +37,7 @@ LONG = 256
 BUDGET = "memory budget exceeded"
 """What expr says when a list or text becomes too large."""
 TOO_MUCH = f"too much work: an evaluation may take {MOST_STEPS:,} steps"
+TOGETHER_TOO_MUCH = f"too much work: all that is evaluated at once may take {MOST_TOGETHER:,} steps"
 TOO_DEEP = f"nested too deeply: at most {DEEPEST_NESTING} levels"
 
 Pointer = tuple[Value, int, Value]
@@ -40,15 +45,26 @@ Pointer = tuple[Value, int, Value]
 OUTSIDE: Pointer = (None, 0, None)
 
 
+class Budget:
+    """How much the evaluations that have it in their scope, as `$budget`, may still do together."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, steps: int = MOST_TOGETHER) -> None:
+        """Begin, with so many steps."""
+        self.left = steps
+
+
 class Evaluation:
     """One evaluation: what it sees, and how much it may still do."""
 
-    __slots__ = ("draws", "here", "left", "scope", "variables")
+    __slots__ = ("budget", "draws", "given", "here", "left", "scope", "variables")
 
     def __init__(self, scope: Mapping[str, Value]) -> None:
         """Begin, with the names that are known."""
         self.scope = scope
-        self.left = MOST_STEPS
+        self.budget: Budget | None = scope.get("$budget")
+        self.given = self.left = MOST_STEPS if self.budget is None else min(MOST_STEPS, self.budget.left)
         self.here = OUTSIDE
         self.variables: dict[str, Value] = {}
         """What `let` has named."""
@@ -59,7 +75,16 @@ class Evaluation:
         """Count work that is about to be done."""
         self.left -= steps
         if self.left < 0:
-            raise Fault(TOO_MUCH)
+            raise self.exhausted()
+
+    def exhausted(self) -> Fault:
+        """Say which bound has been reached."""
+        return Fault(TOO_MUCH if self.given == MOST_STEPS else TOGETHER_TOO_MUCH)
+
+    def end(self) -> None:
+        """Take what was done from what may be done together."""
+        if self.budget is not None:
+            self.budget.left -= self.given - self.left + FLAT
 
 
 def bounded_list(length: int) -> None:

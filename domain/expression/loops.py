@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from domain.expression.comparing import in_order
 from domain.expression.errors import Fault
-from domain.expression.limits import TOO_MUCH, Evaluation, Value
+from domain.expression.limits import Evaluation, Value
 from domain.expression.members import octets
 from domain.expression.operators import add
 from domain.expression.values import CONTAINERS, SEALED, Groups, Sealed, refusal, text, truth, type_name
@@ -39,7 +39,7 @@ class Walk:
         """Ask the predicate of one item."""
         self.evaluation.left -= self._cost
         if self.evaluation.left < 0:
-            raise Fault(TOO_MUCH)
+            raise self.evaluation.exhausted()
         self.evaluation.here = (self.items[index], index, accumulated)
         answer = self._predicate(self.evaluation)
         if type(answer) is Sealed:

@@ -15,8 +15,8 @@ from domain.expression.parser import parse
 from domain.expression.secrecy import check_secrets
 from domain.expression.values import CONTAINERS
 
-RESERVED = frozenset({"$now", "$seed"})
-"""Names of a scope that are no variables: the time and the chance of an evaluation."""
+RESERVED = frozenset({"$budget", "$now", "$seed"})
+"""Names of a scope that are no variables: the time and the chance of an evaluation, and how much it may do."""
 SHORT = 256
 """Characters of a text that takes little memory."""
 MANY, SEVERAL, FEW = 2048, 256, 32

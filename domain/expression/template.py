@@ -16,7 +16,8 @@ from domain.expression.values import Sealed
 
 Scope = Mapping[str, Value]
 """What expressions see. Of `inputs`, `secrets`, `tasks` and `job` each member is a text, and what is missing is the
-empty one. `$now` is the time that `now()` returns, `$seed` a number from which chance comes."""
+empty one. `$now` is the time that `now()` returns, `$seed` a number from which chance comes; `$budget` bounds what many
+evaluations do together."""
 
 WEIGHT = 10
 """What each expression of a text takes, beside its nodes."""
@@ -51,6 +52,8 @@ def _value(whole: Whole, text: str, scope: Scope) -> Value:
         return plain(program(whole.source, frozenset(scope)).run(evaluation), evaluation)
     except Fault as fault:
         raise _error(fault, text, whole.place) from None
+    finally:
+        evaluation.end()
 
 
 def _error(fault: Fault, text: str, place: int) -> ExpressionError:
@@ -90,6 +93,8 @@ def render(template: str, scope: Scope) -> str:
     except Fault as fault:
         place = pieces[min(len(written) // 2, len(pieces) - 1)].place
         raise _error(fault, template, place) from None
+    finally:
+        evaluation.end()
     return "".join((*written, after))
 
 

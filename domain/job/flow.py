@@ -11,8 +11,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
+import msgspec
+
 from domain.definition import TaskDefinition, parse_duration
 from domain.errors import Refused
+from domain.expression import Budget
 from domain.job import ready
 from domain.job.events import (
     JobCompleted,
@@ -31,6 +34,10 @@ from domain.job.ready import Unready
 from domain.job.scope import item_scope, job_scope, task_scope, template
 from domain.job.state import Attempt, Branch, Job, attempt_id
 
+MOST_AT_ONCE = 20_000
+"""Events of one decision, above which no more tasks begin: those that are skipped take no room from each other."""
+LARGEST_AT_ONCE = 16 * 1024 * 1024
+"""Bytes of the tasks that begin in one decision, above which no more begin beside others: their turn comes later."""
 SUBJOB = "subjob"
 """Names the job that an attempt starts, among all that could be named after it."""
 
@@ -69,6 +76,9 @@ class Flow:
         self._seats: dict[UUID, Seat] = {}
         """Composite tasks that began in this decision."""
         self._results = job.results
+        self._budget = Budget()
+        self._size = 0
+        """Bytes of the tasks that have begun in this decision."""
 
     def begin(self) -> None:
         """Begin the first task."""
@@ -126,7 +136,7 @@ class Flow:
     def _fill(self, owner: UUID | None) -> bool:
         """Begin children while there is room; tell whether all of them are done."""
         branch = self._branch(owner)
-        while branch.has_room:
+        while branch.has_room and not (branch.running and self._size > LARGEST_AT_ONCE):
             seat = self._seat(owner, branch.begun + 1)
             branch.begin(seat.place)
             if self._begin(seat, branch):
@@ -138,6 +148,7 @@ class Flow:
         task = template(self._definition, branch, seat.place)
         scope = task_scope(self._scope(), branch, seat.place, self._at, seat.attempt)
         try:
+            self._check_number()
             if not ready.is_wanted(task, scope):
                 return self._skip(seat, task)
             if task.each is not None or task.parallel is not None:
@@ -151,8 +162,12 @@ class Flow:
         self._add(TaskScheduled, seat, made)
         return False
 
+    def _check_number(self) -> None:
+        if len(self.events) >= MOST_AT_ONCE:
+            raise Unready(f"more than {MOST_AT_ONCE:,} tasks would begin or be skipped at once")
+
     def _skip(self, seat: Seat, task: TaskDefinition) -> bool:
-        self._add(TaskSkipped, seat, task)
+        self._add(TaskSkipped, seat, ready.skipped(task) if seat.parent else task)
         return True
 
     def _expand(self, seat: Seat, outer: Branch, task: TaskDefinition, scope: dict[str, object]) -> bool:
@@ -218,7 +233,7 @@ class Flow:
         return Seat(owner, around.position, path, place, 1, attempt_id(owner, place, 1))
 
     def _scope(self) -> dict[str, object]:
-        return job_scope(self._job.id, self._definition, self._results)
+        return {**job_scope(self._job.id, self._definition, self._results), "$budget": self._budget}
 
     def _add(self, kind: type, seat: Seat, task: TaskDefinition, **facts: object) -> None:
         event: JobEvent = kind(
@@ -232,3 +247,4 @@ class Flow:
             **facts,
         )
         self.events.append(event)
+        self._size += len(msgspec.json.encode(task))

@@ -40,6 +40,11 @@ def is_wanted(task: TaskDefinition, scope: Scope) -> bool:
     return _evaluated("if", lambda: condition(task.condition, scope))
 
 
+def skipped(task: TaskDefinition) -> TaskDefinition:
+    """Return what is kept of a child that is skipped: of many, what they would have run is too much to keep."""
+    return TaskDefinition(name=task.name, image=task.image, condition=task.condition, var=task.var, tags=task.tags)
+
+
 def items_of(task: TaskDefinition, scope: Scope) -> tuple[Any, ...]:
     """Return what an each task finds in its list."""
     source = task.each.list if task.each else ""

@@ -4,7 +4,8 @@ The rules stand in `Meta.extra`, where only the reader of documents looks for th
 judged again:
 
 - `rule`: the problems of a text or a number; `count`: those of a list or mapping of so many;
-- `says`: the rule in words; `default`: what an empty field means.
+- `says`: the rule in words; `default`: what an empty field means;
+- `trimmed`: whether line breaks at the end are left out, which blocks of YAML have.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ TEMPLATE = r"[\s\S]*\{\{[\s\S]+\}\}[\s\S]*"
 
 
 def text(description: str, rule: Rule, says: str = "", *examples: str, **more: Any) -> Meta:
-    """Describe a text. `default` says what an empty one means; the rest is for the JSON Schema."""
-    extra = {"rule": rule, "says": says, "default": more.pop("default", "")}
+    """Describe a text. `default` and `trimmed` are as above; the rest is for the JSON Schema."""
+    extra = {"rule": rule, "says": says, "default": more.pop("default", ""), "trimmed": more.pop("trimmed", False)}
     return Meta(
         description=description or None, examples=list(examples) or None, extra=extra, extra_json_schema=more or None
     )

@@ -70,13 +70,38 @@ _header_value = evaluated(at_most_bytes(names.LONGEST_HEADER), matching(names.HE
 
 JobName = Annotated[
     str,
-    text("What the job is called in lists.", _name, NAME_SAYS, "nightly build", minLength=1, maxLength=LONGEST_NAME),
+    text(
+        "What the job is called in lists.",
+        _name,
+        NAME_SAYS,
+        "nightly build",
+        trimmed=True,
+        minLength=1,
+        maxLength=LONGEST_NAME,
+    ),
 ]
 TaskName = Annotated[
-    str, text("What the task is called.", _evaluated_name, NAME_SAYS, "build", "chunk {{ item.index }}", minLength=1)
+    str,
+    text(
+        "What the task is called.",
+        _evaluated_name,
+        NAME_SAYS,
+        "build",
+        "chunk {{ item.index }}",
+        trimmed=True,
+        minLength=1,
+    ),
 ]
 SubjobName = Annotated[
-    str, text("What the new job is called.", _evaluated_name, NAME_SAYS, "render {{ inputs.id }}", minLength=1)
+    str,
+    text(
+        "What the new job is called.",
+        _evaluated_name,
+        NAME_SAYS,
+        "render {{ inputs.id }}",
+        trimmed=True,
+        minLength=1,
+    ),
 ]
 Description = Annotated[str, text("What it is for, in words for people.", TEXT, TEXT_SAYS, maxLength=LONGEST_TEXT)]
 Tag = Annotated[
@@ -160,11 +185,11 @@ AuxiliaryTimeout = Annotated[
 Variable = Annotated[
     str,
     text(
-        "The name under which later tasks find the result, as `tasks.NAME`.",
-        evaluated(optional(names.variable)),
-        "at most 64 letters, digits and underscores, not beginning with a digit",
+        "The name under which later tasks find the result, as `tasks.NAME` or `tasks['NAME']`.",
+        evaluated(optional(names.result)),
+        "at most 64 letters, digits, dashes and underscores, not beginning with a digit or a dash",
         "answer",
-        pattern=shape(names.VARIABLE.pattern, template=True),
+        pattern=shape(names.RESULT.pattern, template=True),
     ),
 ]
 Condition = Annotated[

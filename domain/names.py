@@ -31,6 +31,7 @@ MOUNT_TYPES = ("volume", "bind", "tmpfs")
 
 QUEUE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 VARIABLE = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]{0,63}")
+RESULT = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_-]{0,63}")
 NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 OF_AN_ATTEMPT = re.compile(r"jobledger-[0-9a-f]{32}")
 """The networks by which other tasks reach their sidecars."""
@@ -75,6 +76,14 @@ def variable(text: str) -> Problem | None:
         return None
     hint = "use at most 64 letters, digits and underscores, not beginning with a digit or two underscores"
     return Problem("not a name of a variable", "var", hint=hint)
+
+
+def result(text: str) -> Problem | None:
+    """Ask for a name under which a result can be found, as `tasks['my-name']` if not in another way."""
+    if RESULT.fullmatch(text):
+        return None
+    hint = "use at most 64 letters, digits, dashes and underscores, not beginning with a digit, a dash or two underscores"
+    return Problem("not a name of a result", "var", hint=hint)
 
 
 def item_variable(text: str) -> Problem | None:

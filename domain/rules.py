@@ -71,6 +71,11 @@ def one_line(text: str) -> Problem | None:
     return _control_character(found[0])
 
 
+def in_one_line(text: str) -> str:
+    """Make one line of what may be several, with single spaces and no control characters."""
+    return " ".join(CONTROL_OR_BREAK.sub(" ", text).split())
+
+
 def _control_character(character: str) -> Problem:
     return Problem(f"contains the control character U+{ord(character):04X}", "control_character", hint="remove it")
 

@@ -107,7 +107,13 @@ KEYS = {
     "disposals": "job",
     "deliveries": ("job", "lane", "cause", "webhook"),
 }
-INDEXES = (("children", ["job"]), ("sends", ["stream"]), ("sends", ["due", "cause"]), ("disposals", ["due"]))
+INDEXES = (
+    ("children", ["job"]),
+    ("sends", ["stream"]),
+    ("sends", ["job", "command"]),
+    ("sends", ["due", "cause"]),
+    ("disposals", ["due"]),
+)
 OPTIONAL = {"parent", "attempt"}
 
 _encode = msgspec.json.Encoder(uuid_format="hex").encode
@@ -123,7 +129,7 @@ class Agenda:
         self._known: set[str] = set()
         """Jobs with something to do, and maybe some that have nothing more."""
         self.touched: set[tuple[str, int]] = set()
-        """The lanes, by job and number, with something new to deliver; for its reader to empty."""
+        """The lanes, by job and number, with something new, be it that the job has ended; for its reader to empty."""
 
     def create(self, database: Database) -> None:
         """Create the tables of an empty read model."""
@@ -208,6 +214,7 @@ class Agenda:
         found = cursor.execute(FIND, (job,)).fetchone()
         if found and found[2]:
             cursor.execute(DISPOSE, (job, event.at.timestamp() + self._secrets_kept, 0))
+        self.touched |= {(job, lane) for _, _, lane in cursor.execute(WEBHOOKS, (job,))}
         cursor.execute(IS_OVER, (job,))
         cursor.execute(RELEASE, {"job": job})
         cursor.execute(END, (job,))

@@ -22,7 +22,7 @@ from domain.job import (
     attempt_id,
 )
 from projections.store import insert
-from projections.wire import shown, timestamp
+from projections.wire import public, timestamp
 
 if TYPE_CHECKING:
     import sqlite3
@@ -157,7 +157,7 @@ def _scheduled(recorded: Recorded) -> Row:
     event: TaskScheduled = recorded.event
     at, job = timestamp(event.at), recorded.originator_id.hex
     number = recorded.position * SPREAD
-    return (number, event.attempt.hex, job, event.position, "SCHEDULED", at, at, shown(event.task).decode())
+    return (number, event.attempt.hex, job, event.position, "SCHEDULED", at, at, public(event.task).decode())
 
 
 def _begun(recorded: Recorded) -> Row:
@@ -191,14 +191,14 @@ def _task(event: Beginning) -> str:
             task = msgspec.structs.replace(task, subjob=msgspec.structs.replace(task.subjob, id=event.job.hex))
         case TaskScheduled(retries=retries) if retries:
             document = msgspec.to_builtins(task)
-            return shown(document | {"retry": document.get("retry", {}) | {"attempts": retries}}).decode()
-    return shown(task).decode()
+            return public(document | {"retry": document.get("retry", {}) | {"attempts": retries}}).decode()
+    return public(task).decode()
 
 
 def _inside(event: TaskExpanded) -> str:
     if event.task.each is not None:
-        return f'"each":{shown(event.task.each)[:-1].decode()},"size":{event.size}'
-    return f'"parallel":{shown(event.task.parallel)[:-1].decode()}'
+        return f'"each":{public(event.task.each)[:-1].decode()},"size":{event.size}'
+    return f'"parallel":{public(event.task.parallel)[:-1].decode()}'
 
 
 def _created(recorded: Recorded) -> Iterator[Row]:
@@ -218,7 +218,7 @@ def _templates(event: TaskExpanded) -> Sequence[str]:
     """Write what is told of children before they begin: the name and the image, as the job's author wrote them."""
     each, parallel = event.task.each, event.task.parallel
     tasks = (each.task,) if each is not None else parallel.tasks if parallel is not None else ()
-    return [shown(TaskDefinition(name=task.name, image=task.image)).decode() for task in tasks]
+    return [public(TaskDefinition(name=task.name, image=task.image)).decode() for task in tasks]
 
 
 def _branch(event: TaskExpanded) -> Row:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from domain.definition import AutoDelete, Defaults, JobDefinition, Webhook
 from domain.secrets import REDACTED
 from projections.store import insert
-from projections.wire import Document, encode, shown, timestamp
+from projections.wire import Document, encode, public, timestamp
 
 if TYPE_CHECKING:
     import sqlite3
@@ -58,16 +58,16 @@ def add(cursor: sqlite3.Cursor, submissions: Sequence[Recorded]) -> None:
 def _row(job: str, definition: JobDefinition) -> tuple[str | None, ...]:
     return (
         job,
-        shown(definition.tasks).decode(),
+        public(definition.tasks).decode(),
         _more(definition),
-        shown(definition.inputs).decode() if definition.inputs else None,
+        public(definition.inputs, "inputs").decode() if definition.inputs else None,
         encode(dict.fromkeys(definition.secrets, REDACTED)).decode() if definition.secrets else None,
     )
 
 
 def _more(definition: JobDefinition) -> str | None:
     given = (definition.output, definition.defaults, definition.webhooks, definition.auto_delete)
-    return shown(More(*given)).decode() if any(given) else None
+    return public(More(*given)).decode() if any(given) else None
 
 
 def delete_at(cursor: sqlite3.Cursor, job: str, at: datetime) -> None:

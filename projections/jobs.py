@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from domain.job import JobCompleted, JobFailed, JobStatus, JobSubmitted
 from projections.store import insert
-from projections.wire import JobHead, JobStand, encode, joined, shown, timestamp
+from projections.wire import JobHead, JobStand, encode, joined, public, shown, timestamp
 
 if TYPE_CHECKING:
     import sqlite3
@@ -119,16 +119,16 @@ def _row(number: int, event: JobSubmitted) -> tuple[str | int | None, ...]:
         definition.description or None,
         encode(definition.tags).decode() if definition.tags else None,
         "\n".join([task.name for task in definition.tasks]),
-        _head(event).decode(),
+        public(_head(event)).decode(),
         "PENDING",
         0,
         len(definition.tasks),
     )
 
 
-def _head(event: JobSubmitted) -> bytes:
+def _head(event: JobSubmitted) -> JobHead:
     definition, parent = event.definition, event.parent
-    head = JobHead(
+    return JobHead(
         id=event.job.hex,
         parent_id=parent.attempt.hex if parent else None,
         parent_job_id=parent.job.hex if parent else None,
@@ -139,7 +139,6 @@ def _head(event: JobSubmitted) -> bytes:
         created_at=timestamp(event.at),
         task_count=len(definition.tasks),
     )
-    return shown(head)
 
 
 def claim(cursor: sqlite3.Cursor, job: str, at: datetime) -> None:
@@ -196,5 +195,8 @@ def delete(cursor: sqlite3.Cursor, job: str) -> None:
 
 
 def summary(event: JobSubmitted) -> bytes:
-    """Return what the list shows of a job that was just submitted."""
-    return joined(_head(event), encode(JobStand(state=JobStatus.PENDING, position=0)))
+    """Return what is told of a job that was just submitted: to whom gave its inputs, and to its webhooks.
+
+    Neither is looking on, and conditions of webhooks compare inputs: these are all here.
+    """
+    return joined(shown(_head(event)), encode(JobStand(state=JobStatus.PENDING, position=0)))

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from domain.secrets import masked_json
+from projections.veil import veil
 
 
 class Document(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
@@ -107,6 +108,14 @@ def timestamp(at: datetime) -> str:
 def shown(value: Any) -> bytes:
     """Write something of a definition as clients may see it: without a trace of its secrets."""
     return masked_json(encode(value))
+
+
+def public(value: Any, name: str = "") -> bytes:
+    """Write the same for whoever looks at a job: without what is secret by its name, either.
+
+    It may be the value of the field of that name.
+    """
+    return veil(shown(value), name)
 
 
 def percent(value: float | None) -> float | None:

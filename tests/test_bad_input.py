@@ -176,7 +176,7 @@ BODIES = [
                 [f"    networks: ['{text}']" for text in ("host", "none", "container:a", "b; rm")],
             ),
             ("J14", "gpus", "gpus", ["    gpus: all,--privileged", "    gpus: device=../../x"]),
-            ("J15", "var", "var", [f"    var: {text}" for text in ("__class__", "a.b")]),
+            ("J15", "var", "var", [f"    var: {text}" for text in ("__class__", "a.b", "a" * 65)]),
             (
                 "J15",
                 "var",
@@ -291,6 +291,7 @@ GOOD = [
         200,
         content_type="text/yaml",
     ),
+    Case("J15 a dash in a name of a result", f"{TASK}    var: my-result\n", 200, content_type="text/yaml"),
     Case("J16 a brace that is never closed", f"{TASK}    env: {{A: '{{{{ inputs.x'}}\n", 200, content_type="text/yaml"),
     Case(
         "J17 an address that will be refused when it is delivered to",
@@ -314,6 +315,16 @@ def test_what_was_written_comes_back_byte_for_byte(api: Api) -> None:
     body = TASK + "    env: {" + ", ".join(f"{name}: {value}" for name, value in env.items()) + "}\n"
     shown = api.get(f"/jobs/{api.submit(body).json['id']}").json
     assert shown["tasks"][0]["env"] == shown["execution"][0]["env"] == env
+
+
+def test_what_is_secret_by_its_name_is_neither_in_the_job_nor_in_its_events(api: Api) -> None:
+    lines = '    env: {DB_PASSWORD: hunter2}\n    registry: {username: u, password: "{{ inputs.word }}-two"}\n'
+    job_id = api.submit(f"{TASK}{lines}inputs: {{word: hunter, my_secret: hunter2}}\n").json["id"]
+    shown, events = api.get(f"/jobs/{job_id}"), api.get(f"/jobs/{job_id}/events")
+    submitted, scheduled = (event["data"] for event in events.json["items"])
+    for seen in (shown.json["execution"][0], scheduled["task"]):
+        assert (seen["env"], seen["registry"]["password"]) == ({"DB_PASSWORD": "[REDACTED]"}, "[REDACTED]")
+    assert shown.json["inputs"] == submitted["definition"]["inputs"] == {"word": "hunter", "my_secret": "[REDACTED]"}
 
 
 def test_every_problem_is_told_at_once_with_line_column_path_and_hint(api: Api) -> None:

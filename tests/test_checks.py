@@ -352,7 +352,7 @@ def test_a_problem_of_an_expression_has_its_place_in_the_text() -> None:
     assert (problem.line, problem.column) == (2, 8)
 
 
-GOOD_TASKS = [{}, {"name": "{{", "queue": "a", "var": "b"}, {"pre": [RUN]}, {"image": ""}]
+GOOD_TASKS = [{}, {"name": "{{", "queue": "a", "var": "my-var"}, {"pre": [RUN]}, {"image": ""}]
 BAD_TASKS: list[tuple[dict[str, Any], str, str]] = [
     ({"name": ""}, "name", "required"),
     ({"name": "a" * 257}, "name", "too_long"),

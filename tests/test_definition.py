@@ -140,7 +140,7 @@ GOOD = {
     "DefaultQueue": ["", "default"],
     "Timeout": ["", "5s"],
     "AuxiliaryTimeout": ["", "5s"],
-    "Variable": ["", "a", "_a9", "a" * 64, "v{{ x }}"],
+    "Variable": ["", "a", "_a9", "a" * 64, "my-var", "a__b", "v{{ x }}"],
     "Condition": ["", "true", "{{ x }}"],
     "Workdir": ["", "/", "/work", "/tork/workdir", "/tork/workdir/a", "/a b", "/processes", "/" + "a" * 255],
     "Network": ["bridge", "a" * 128, "my_net-1.2", "hosts", "jobledger-net"],
@@ -235,7 +235,7 @@ NO_GPUS += [
     '""',
     "\u0661",
 ]
-NO_NAMES = ["a.b", "9a", "a-b", "é", "a" * 65, "a\n", "__class__"]
+NO_NAMES = ["a.b", "9a", "é", "a" * 65, "a\n", "__class__"]
 BAD = {
     "JobName": {"": "required", "a" * 257: "too_long", "a\nb": "control_character", "a\x1b[0m": "control_character"},
     "Description": {"a\0": "control_character", "a" * 65_537: "too_long", "日" * 22_000: "too_long"},
@@ -256,7 +256,7 @@ BAD = {
     "DefaultQueue": dict.fromkeys(["x-a", "jobs", "{{ x }}"], "queue"),
     "Timeout": dict.fromkeys(["5", "-1s", "9999999h", "1e9s", "{{ x }}"], "duration"),
     "AuxiliaryTimeout": {"5": "duration"},
-    "Variable": dict.fromkeys(NO_NAMES, "var"),
+    "Variable": dict.fromkeys([*NO_NAMES, "-a"], "var"),
     "Condition": {"\0": "control_character"},
     "Workdir": dict.fromkeys(
         ["x", "../x", "/a/../b", "/proc", "/proc/1", "/sys", "//sys/", "/dev/shm", "/tork", "/tork/x", "/./tork"],  # noqa: S108
@@ -314,11 +314,11 @@ BAD = {
     "After": dict.fromkeys(["-1h", "1ns", "0.9s", "5", "8761h", "{{ x }}"], "duration") | {"": "required"},
     "WaitTimeout": dict.fromkeys(["0s", "100h", "61m", "5"], "duration") | {"": "required"},
     "ItemList": {"": "required", "{{ x }}\0": "control_character"},
-    "ItemVariable": dict.fromkeys([*NO_NAMES, "inputs", "secrets", "tasks", "job", "{{ x }}"], "var"),
+    "ItemVariable": dict.fromkeys([*NO_NAMES, "a-b", "inputs", "secrets", "tasks", "job", "{{ x }}"], "var"),
     "Output": {"\0": "control_character"},
     "InputName": {"": "required", "a\n": "control_character", "a" * 257: "too_long"},
     "InputValue": {"\0": "control_character", "a" * 65_537: "too_long"},
-    "SecretName": dict.fromkeys(NO_NAMES, "var") | {"": "required"},
+    "SecretName": dict.fromkeys([*NO_NAMES, "a-b"], "var") | {"": "required"},
     "SecretValue": {"": "secret_too_short", "abc": "secret_too_short", "abcd\0": "control_character"},
     "PassedSecret": {"": "secret_too_short", "abc": "secret_too_short", "{{ x }}\0": "control_character"},
 }

@@ -251,6 +251,31 @@ def test_a_wrong_expression_is_pointed_at(lines: str, place: tuple[int, int]) ->
     assert "nosuch" in found[0].message
 
 
+def test_where_no_text_stands_no_expression_is_judged() -> None:
+    loop = "name: n\ntasks:\n  - {name: t, each: {list: [1, 2], task: {name: u, image: a}}}\n"
+    ((path, message),) = [(each.path, each.message) for each in problems(loop)]
+    assert (path, message) == ("tasks[0].each.list", "expected text, got a list")
+
+
+def test_all_wrong_expressions_of_a_text_are_told() -> None:
+    assert len(problems(f"{TASK}    cmd: ['{{{{ one }}}} {{{{ two }}}}']\n")) == 2
+
+
+@pytest.mark.parametrize("form", ["yaml", "json"])
+@pytest.mark.parametrize("number", ["5.0", "1.5e0"])
+def test_a_fraction_is_no_whole_number_and_is_called_one(number: str, form: Form) -> None:
+    (problem,) = problems(f'{{"name": "n", "tasks": [{{"name": "t", "image": "a", "priority": {number}}}]}}', form)
+    assert (problem.path, problem.code) == ("tasks[0].priority", "type")
+    assert problem.message == "expected a whole number, got a number with a fraction"
+
+
+@pytest.mark.parametrize("block", ["|\n      a name\n\n", ">\n      a\n      name\n", '"a name\\r\\n"\n'])
+def test_a_name_has_no_line_break_at_its_end(block: str) -> None:
+    tail = '    image: a\n    pre: [{name: "p\\n", image: a}]\n'
+    made = read_job(f"name: {block}tasks:\n  - name: {block}{tail}".encode(), "yaml")
+    assert (made.name, made.tasks[0].name, made.tasks[0].pre[0].name) == ("a name", "a name", "p")
+
+
 def test_a_wrong_expression_is_pointed_at_in_json() -> None:
     body = json.dumps({"name": "n", "tasks": [{"name": "t", "image": "a", "cmd": ["{{ nosuch }}", "\n{{ nosuch }}"]}]})
     first, second = problems(body, "json")

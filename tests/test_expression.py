@@ -27,7 +27,7 @@ KEY = Sealed("\0secret:key\0")
 OTHER = Sealed("\0secret:other\0")
 NOON = datetime(2026, 2, 27, 12, tzinfo=UTC)
 SCOPE: dict[str, Any] = {
-    "inputs": {"a": "x", "no": "false", "nul": "\0secret:key\0", "braces": "{{ secrets.key }}"},
+    "inputs": {"a": "x", "no": "false", "line": "false\n", "nul": "\0secret:key\0", "braces": "{{ secrets.key }}"},
     "secrets": {"key": KEY, "other": OTHER},
     "tasks": {"t": "[1,2]"},
     "job": {"id": "1"},
@@ -137,6 +137,9 @@ def test_a_field_has_the_value_of_its_expression_or_its_text(text: str, value: A
         ("'false'", False),
         ("{{ false }}", False),
         ("{{ inputs.no }}", False),
+        ("{{ inputs.line }}", False),
+        ("{{ ' false ' }}", False),
+        ("is {{ inputs.line }}", True),
         ("{{ inputs.a }}", True),
         ("{{ inputs.a == 'x' }}", True),
         ("inputs.a == 'y'", False),

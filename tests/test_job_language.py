@@ -18,6 +18,7 @@ from domain.definition import (
     Registry,
     Retry,
     Sidecar,
+    Subjob,
 )
 from domain.errors import Missing, Refused
 from domain.job import JobStatus, TaskStatus
@@ -98,7 +99,7 @@ def test_data_can_not_pretend_to_be_a_secret() -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("image", "NO SUCH IMAGE"), ("queue", "x-mine"), ("queue", ""), ("var", "a.b"), ("name", "a" * 257)],
+    [("image", "NO SUCH IMAGE"), ("queue", "x-mine"), ("queue", ""), ("var", "a.b"), ("var", "a" * 65)],
 )
 def test_what_comes_of_an_expression_must_keep_the_rules_of_its_field(field: str, value: str) -> None:
     story = Story(task(**{field: "{{ inputs.x }}"}), inputs={"x": value})
@@ -107,6 +108,35 @@ def test_what_comes_of_an_expression_must_keep_the_rules_of_its_field(field: str
         return
     assert story.began == ["JobSubmitted", "TaskRejected 1", "JobFailed"]
     assert field in story.last(job.JobFailed).error
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("a title\n", "enc a title"),
+        ("\ttwo\r\n lines\x1b", "enc two lines"),
+        ("", "enc"),
+        ("a" * 300, "enc " + "a" * 252),
+    ],
+)
+def test_a_name_is_for_people_and_no_value_of_it_keeps_a_task_from_running(value: str, name: str) -> None:
+    written = "enc {{ inputs.x }}"
+    story = Story(task(written, pre=(AuxiliaryTask(name=written, image="a"),)), inputs={"x": value})
+    made = story.last(job.TaskScheduled).task
+    assert (made.name, made.pre[0].name) == (name, name)
+
+
+@pytest.mark.parametrize("value", ["", "\n", "\0"])
+def test_a_name_that_comes_to_nothing_is_what_was_written(value: str) -> None:
+    child = Subjob(name="{{ inputs.x }}", tasks=(task(),))
+    made = Story(task("{{ inputs.x }}", subjob=child), inputs={"x": value}).last(job.SubjobStarted).task
+    assert made.name == made.subjob.name == "{{ inputs.x }}"
+
+
+def test_a_result_is_found_under_a_name_with_a_dash() -> None:
+    story = Story(task(var="my-{{ inputs.x }}"), task(env={"A": "{{ tasks['my-var'] }}"}), inputs={"x": "var"})
+    story.complete("1", "found")
+    assert story.last(job.TaskScheduled).task.env == {"A": "found"}
 
 
 def test_the_time_and_chance_of_an_expression_come_with_the_command_and_the_attempt() -> None:

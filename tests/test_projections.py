@@ -17,7 +17,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlite_utils import Database
 
-from domain.definition import AutoDelete, Defaults, JobDefinition, Registry, TaskDefinition, Webhook
+from domain.definition import (
+    AutoDelete,
+    AuxiliaryTask,
+    Defaults,
+    JobDefinition,
+    Mount,
+    Registry,
+    Subjob,
+    TaskDefinition,
+    Webhook,
+)
 from domain.job import (
     Cancel,
     Delete,
@@ -29,9 +39,11 @@ from domain.job import (
     Progress,
     Restart,
     SubjobStarted,
+    TaskScheduled,
     attempt_id,
 )
-from projections import document, jobs, rebuild, search, views
+from domain.secrets import SECRET
+from projections import document, jobs, rebuild, search, veil, views, wire
 from projections.store import Store
 from tests import controls as c
 from tests.composites import (
@@ -474,6 +486,63 @@ def test_no_placeholder_is_ever_shown(store: Store, reader: sqlite3.Connection) 
     assert detail(reader)["execution"][1]["env"] == {"K": "[REDACTED]"}
 
 
+GIVEN = {"DB_PASSWORD": "hunter2", "aws_secret_key": "hunter2", "S3_Access_Key_Id": "hunter2", "PASS": "shown"}
+COMPUTED = "{{ inputs.PASS }}-hunter2"
+SECRETIVE = task(
+    "t",
+    env=GIVEN,
+    registry=Registry(username="u", password=COMPUTED),
+    mounts=(Mount(type="volume", target="/a", opts={"password": "hunter2"}),),
+    pre=(AuxiliaryTask(name="p", image="a", env=GIVEN),),
+)
+HOOK = Webhook(url="http://example.com", headers={"X-Secret": "hunter2"}, secret=COMPUTED)
+CHILD = Subjob(name="s", tasks=(SECRETIVE,), inputs=GIVEN, secrets={"a": COMPUTED}, webhooks=(HOOK,))
+
+
+def test_what_is_secret_by_its_name_is_not_shown(store: Store, reader: sqlite3.Connection) -> None:
+    tasks = (task("s", subjob=CHILD), loop(2, SECRETIVE, concurrency=1), SECRETIVE, SECRETIVE)
+    story = Story(*tasks, inputs=GIVEN, webhooks=(HOOK,))
+    assert "shown-hunter2" in str(story.events)
+    shown = show(store, reader, story.events)
+    (listed,) = search.newest(reader, 1, 10).items
+    assert "hunter2" not in f"{shown}{listed!r}"
+    assert shown["inputs"] == shown["context"]["inputs"] == shown["tasks"][2]["env"]
+    assert shown["inputs"] == dict.fromkeys(GIVEN, "[REDACTED]") | {"PASS": "shown"}
+    assert shown["execution"][0]["subjob"]["secrets"] == {"a": "[REDACTED]"}
+    assert shown["webhooks"][0] | {"url": ""} == {
+        "url": "",
+        "headers": {"X-Secret": "[REDACTED]"},
+        "secret": "[REDACTED]",
+    }
+
+
+def test_a_password_that_an_expression_gave_is_not_shown_of_what_was_run(
+    store: Store, reader: sqlite3.Connection
+) -> None:
+    story = Story(SECRETIVE, inputs={"PASS": "shown"})
+    (run,) = show(store, reader, story.events)["execution"]
+    assert story.last(TaskScheduled).task.registry == Registry(username="u", password="shown-hunter2")  # noqa: S106
+    assert run["registry"] == {"username": "u", "password": "[REDACTED]"}
+    assert (run["env"]["PASS"], run["mounts"][0]["opts"]) == ("shown", {"password": "[REDACTED]"})
+
+
+def test_who_submits_and_who_is_told_of_a_job_has_its_inputs_whole() -> None:
+    """Conditions of webhooks compare them."""
+    story = Story(task(), inputs=GIVEN)
+    assert msgspec.json.decode(jobs.summary(story.last(JobSubmitted)))["inputs"] == GIVEN
+
+
+@pytest.mark.parametrize(
+    "document", [{"run": "echo password"}, {"files": {"secret": "a", "password": "b"}}, [1, "secret"]]
+)
+def test_what_only_speaks_of_secrets_is_shown(document: Any) -> None:
+    assert msgspec.json.decode(wire.public(document)) == document
+
+
+def test_every_field_that_is_kept_as_a_secret_is_hidden_by_its_name() -> None:
+    assert sorted(SECRET.values()) == sorted([*veil.FIELDS.values(), "secrets"])
+
+
 def test_a_deleted_job_is_nowhere_to_be_seen(store: Store, reader: sqlite3.Connection) -> None:
     story = kept()
     store.apply(placed(story.events))
@@ -683,20 +752,20 @@ def test_a_difference_in_any_table_is_found_and_named(tmp_path: Path, change: st
 
 def test_a_file_takes_the_place_of_another_in_one_step(tmp_path: Path) -> None:
     first = views.prepare(tmp_path)
-    assert first.name == "views-1-layout-2.db"
+    assert first.name == "views-1-layout-3.db"
     views.open_store(first).close()
     second = views.following(tmp_path)
     views.open_store(second).close()
     views.publish(tmp_path, second)
     assert views.current(tmp_path) == views.prepare(tmp_path) == second
     views.sweep(tmp_path, views.current(tmp_path))
-    assert [path.name for path in tmp_path.glob("*.db")] == ["views-2-layout-2.db"]
+    assert [path.name for path in tmp_path.glob("*.db")] == ["views-2-layout-3.db"]
 
 
 def test_a_rebuild_never_writes_into_the_file_in_use_even_if_that_was_deleted(tmp_path: Path) -> None:
     live = views.prepare(tmp_path)
     assert not live.exists()
-    assert views.following(tmp_path).name == "views-2-layout-2.db"
+    assert views.following(tmp_path).name == "views-2-layout-3.db"
 
 
 def test_the_file_that_is_used_stays_though_a_newer_one_is_there_already(tmp_path: Path) -> None:
@@ -720,4 +789,4 @@ def test_files_of_other_names_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "views-copy.db").touch()
     views.sweep(tmp_path, views.current(tmp_path))
     assert (tmp_path / "views-copy.db").exists()
-    assert views.following(tmp_path).name == "views-2-layout-2.db"
+    assert views.following(tmp_path).name == "views-2-layout-3.db"

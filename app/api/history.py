@@ -15,6 +15,7 @@ from app.api.services import services
 from domain.errors import Missing
 from domain.job import JobSubmitted
 from domain.secrets import masked_json
+from projections.veil import veil
 from projections.wire import timestamp
 
 if TYPE_CHECKING:
@@ -44,7 +45,11 @@ def job_events(request: AnyRequest, job_id: FromPath[str]) -> Response[bytes]:
         raise Missing("job not found")
     total = log.version(stream)
     events = log.read(stream, after=(number - 1) * size, limit=size)
-    return answers.page([masked_json(_encode(_document(recorded))) for recorded in events], number, size, total)
+    return answers.page([_shown(recorded) for recorded in events], number, size, total)
+
+
+def _shown(recorded: Recorded) -> bytes:
+    return veil(masked_json(_encode(_document(recorded))))
 
 
 def _document(recorded: Recorded) -> EventDocument:

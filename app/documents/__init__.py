@@ -9,7 +9,7 @@ import msgspec
 
 from app.documents import json_nodes, places, yaml_nodes
 from app.documents.nodes import Node, Scalar
-from app.documents.problems import Problems
+from app.documents.problems import Problems, written
 from app.documents.reader import Reader, reader
 from app.documents.text import Place, decode
 from domain import checks
@@ -42,8 +42,11 @@ def read(body: bytes, form: Form, wanted: Reader[Wanted], judge: Callable[[Wante
         problems.fail(Place(0, 0), None, Problem("the document is empty", "body_empty", hint="write a job into it"))
     value = wanted(root, problems)
     if judge and not problems.incomplete:
+        broken = problems.paths()
         for way, problem in judge(value):
-            _add(problem, places.find(root, way), text, problems)
+            spot = places.find(root, way)
+            if problem.code != "expression" or written(spot.path) not in broken:  # else it is not what was written
+                _add(problem, spot, text, problems)
     problems.settle()
     return value
 

@@ -22,6 +22,7 @@ NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 LONGEST_NUMBER = 64
 
 WHOLE_NUMBER = ("a whole number", "write it like 3")
+HAS_FRACTION = Problem("expected a whole number, got a number with a fraction", "type", hint="write it like 3")
 NUMBER = ("a number", "write it like 1.5")
 TRUTH = ("true or false", "write true or false")
 
@@ -31,7 +32,13 @@ def whole_number(node: Node, path: Path, problems: Problems) -> Any:
     value = node.value if isinstance(node, Scalar) else None
     if isinstance(value, int) and not isinstance(value, bool):
         return value
+    if isinstance(value, float) or (isinstance(node, Scalar) and node.plain and _has_fraction(str(value))):
+        return problems.add(node, path, HAS_FRACTION)
     return _written(node, path, problems, WHOLE_NUMBER)
+
+
+def _has_fraction(text: str) -> bool:
+    return FRACTION.fullmatch(text) is not None and WHOLE.fullmatch(text) is None
 
 
 def number(node: Node, path: Path, problems: Problems) -> Any:

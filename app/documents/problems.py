@@ -54,6 +54,10 @@ class Problems:
         if problem.code not in SECONDARY or not any(_same_place(located, each) for each in self._found):
             self._found.append(located)
 
+    def paths(self) -> frozenset[str]:
+        """Return the ways to everything with which something is wrong so far."""
+        return frozenset(each.path for each in self._found)
+
     def fail(self, place: Placed, path: Path, problem: Problem) -> NoReturn:
         """Note a problem after which there is no reading on."""
         self.add(place, path, problem)

@@ -61,7 +61,7 @@ class _Maker:
             return _ruled(PLAIN[type(kind)], extra.get("rule", _anything))
         match kind:
             case inspect.StrType():
-                return _text(extra.get("rule", _anything))
+                return _text(extra.get("rule", _anything), trimmed=extra.get("trimmed", False))
             case inspect.VarTupleType(item_type=item):
                 return _list(self.reader(item), extra.get("count", _anything))
             case inspect.DictType(key_type=key, value_type=value):
@@ -111,7 +111,7 @@ def _ruled(read: Read, rule: Rule) -> Read:
     return judge
 
 
-def _text(rule: Rule) -> Read:
+def _text(rule: Rule, *, trimmed: bool) -> Read:
     def read(node: Node, path: Path, problems: Problems) -> Any:
         if not isinstance(node, Scalar):
             mismatch(node, path, problems, ("text", TEXT_HINT))
@@ -122,6 +122,8 @@ def _text(rule: Rule) -> Read:
         elif not isinstance(value, str):
             mismatch(node, path, problems, ("text", "put it in quotes"))
             return ""
+        if trimmed:
+            value = str(value).rstrip("\r\n")
         for problem in rule(value):
             problems.add(node, path, problem)
         return value

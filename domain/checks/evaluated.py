@@ -13,7 +13,7 @@ from domain.rules import Check, at_most_characters, first, given, one_line, opti
 _name = first(given, at_most_characters(LONGEST_NAME), one_line)
 _image = optional(names.image)
 _queue = optional(names.queue)
-_variable = optional(names.variable)
+_variable = optional(names.result)
 
 
 def evaluated_problem(task: TaskDefinition) -> Problem | None:

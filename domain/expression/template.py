@@ -185,9 +185,12 @@ def evaluate_field(text: str, scope: Scope) -> Value:
 
 
 def condition(text: str, scope: Scope) -> bool:
-    """Tell whether a field such as `if` lets a task run: only false does not, as a truth value or as a text."""
+    """Tell whether a field such as `if` lets a task run: only false does not, as a truth value or as a text.
+
+    Space around the text means nothing: what a task prints ends with a line break.
+    """
     value = evaluate_field(text, scope)
-    return value is not False and value != "false"
+    return value is not False and not (isinstance(value, str) and value.strip() == "false")
 
 
 def check_field(text: str, names: Collection[str], *, secrets: bool) -> list[ExpressionError]:

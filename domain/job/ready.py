@@ -21,6 +21,8 @@ from domain.definition import (
     Webhook,
 )
 from domain.expression import ExpressionError, condition, evaluate_field, format_value, has_expression, render
+from domain.fields import LONGEST_NAME
+from domain.rules import in_one_line
 
 DEFAULT_QUEUE = "default"
 
@@ -71,7 +73,7 @@ def ready(task: TaskDefinition, scope: Scope, defaults: Defaults | None) -> Task
 
 def composite(task: TaskDefinition, scope: Scope) -> TaskDefinition:
     """Return a composite task: what is its own evaluated, its children as they were written."""
-    made = _replaced(task, name=_text("name", task.name, scope), var=_text("var", task.var, scope))
+    made = _replaced(task, name=_name("name", task.name, scope), var=_text("var", task.var, scope))
     if task.subjob is not None:
         made = _replaced(made, subjob=_subjob(task.subjob, scope))
     return _checked(task, made)
@@ -80,7 +82,7 @@ def composite(task: TaskDefinition, scope: Scope) -> TaskDefinition:
 def _rendered(task: TaskDefinition, scope: Scope) -> TaskDefinition:
     return _replaced(
         task,
-        name=_text("name", task.name, scope),
+        name=_name("name", task.name, scope),
         image=_text("image", task.image, scope),
         queue=_text("queue", task.queue, scope),
         var=_text("var", task.var, scope),
@@ -125,7 +127,7 @@ def _each(field: str, tasks: tuple[Auxiliary, ...], scope: Scope) -> tuple[Auxil
 def _auxiliary(field: str, task: Auxiliary, scope: Scope) -> Auxiliary:
     return _replaced(
         task,
-        name=_text(f"{field}.name", task.name, scope),
+        name=_name(f"{field}.name", task.name, scope),
         image=_text(f"{field}.image", task.image, scope),
         env=_texts(f"{field}.env", task.env, scope),
         cmd=_words(f"{field}.cmd", task.cmd, scope),
@@ -146,7 +148,7 @@ def _registry(registry: Registry | None, scope: Scope) -> Registry | None:
 def _subjob(subjob: Subjob, scope: Scope) -> Subjob:
     return _replaced(
         subjob,
-        name=_text("subjob.name", subjob.name, scope),
+        name=_name("subjob.name", subjob.name, scope),
         inputs=_texts("subjob.inputs", subjob.inputs, scope),
         secrets=_texts("subjob.secrets", subjob.secrets, scope),
         webhooks=tuple(_webhook(webhook, scope) for webhook in subjob.webhooks),
@@ -183,6 +185,14 @@ def _text(field: str, text: str, scope: Scope) -> str:
     if not has_expression(text):
         return text
     return _evaluated(field, lambda: render(text, scope))
+
+
+def _name(field: str, name: str, scope: Scope) -> str:
+    """Evaluate what is only for people to read: no value of it keeps a task from running."""
+    made = _text(field, name, scope)
+    if made is name:
+        return name
+    return (in_one_line(made) or in_one_line(name))[:LONGEST_NAME]
 
 
 def _evaluated(field: str, evaluation: Callable[[], Written]) -> Written:

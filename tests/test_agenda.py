@@ -258,6 +258,13 @@ def test_lanes_with_something_new_are_named(told: Told) -> None:
     assert told.agenda.touched == {(c.JOB.hex, 0)}
 
 
+def test_lanes_of_a_job_that_has_ended_are_named_though_nothing_is_told_of_the_end(told: Told) -> None:
+    told.tell(submitted(webhooks=(msgspec.structs.replace(HOOK, event="task.Progress"),)))
+    assert told.agenda.touched == set()
+    told.tell(c.JOB_COMPLETED)
+    assert told.agenda.touched == {(c.JOB.hex, 0)}
+
+
 HISTORY: Sequence[tuple[Any, UUID]] = (
     (submitted(webhooks=(HOOK, OTHER), secrets={"a": "\0secret:a\0"}), c.JOB),
     (SUBJOB, c.JOB),

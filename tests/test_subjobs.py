@@ -15,7 +15,7 @@ from app.policies.desk import Desk
 from app.policies.errands import Errands
 from app.policies.follower import Follower
 from domain.definition import Each, Registry, Subjob, TaskDefinition, Webhook
-from domain.job import JobCancelled, JobSubmitted, TaskCompleted, TaskFailed
+from domain.job import JobCancelled, JobSubmitted, SubjobStarted, TaskCompleted, TaskFailed
 from domain.secrets import reveal
 from tests.receiver import Office, Receiver, task
 from tests.waiting import until
@@ -175,6 +175,18 @@ def test_a_sub_job_whose_secrets_are_gone_fails_the_task(office: Office) -> None
         assert office.ends(job_id) == "FAILED"
     (failed,) = office.events(job_id, TaskFailed)
     assert failed.error == "the secret outer is no longer kept: submit the job anew"
+
+
+def test_secrets_are_kept_until_all_sub_jobs_are_started_that_may_need_them(tmp_path: Path) -> None:
+    with closing(Office(tmp_path, secrets_kept=0.0)) as forgetful:
+        inner = starts(secrets={"token": "{{ secrets.outer }}"}, detached=True)
+        many = task(each=Each(list="sequence(0, 250)", task=inner))
+        job_id = forgetful.submit(many, secrets={"outer": "outer-value"})
+        assert forgetful.state(job_id).status == "COMPLETED"
+        started = [each.job for each in forgetful.events(job_id, SubjobStarted)]
+        with forgetful.policies():
+            until(lambda: not forgetful.vault.values(job_id))
+            assert [each for each in started if not forgetful.log.version(each)] == []
 
 
 def test_an_agenda_that_is_deleted_asks_nothing_twice(office: Office) -> None:

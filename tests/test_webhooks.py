@@ -286,6 +286,51 @@ def test_of_many_messages_for_one_event_those_that_arrived_are_not_sent_again(of
     assert [json.loads(each.body)["path"] for each in receiver.received] == ["1", "1.1", "1.1", "1.2"]
 
 
+def cancels_two(office: Office, receiver: Receiver, *answers: Answer, condition: str = "") -> Any:
+    """Call off a job with a composite task of two, and return how the one delivery for all three was settled."""
+    wanted = " && ".join(filter(None, ("task.State == 'CANCELLED'", condition)))
+    hook = Webhook(url=receiver.url, event="task.StateChange", condition=wanted)
+    job_id = office.submit(task(parallel=Parallel(tasks=(task(), task()))), webhooks=(hook,))
+    receiver.answers = [*answers]
+    office.cancel(job_id)
+    return settles(office, job_id)[-1]
+
+
+def paths(receiver: Receiver) -> list[str]:
+    return [json.loads(each.body)["path"] for each in receiver.received]
+
+
+def test_of_many_messages_for_one_event_one_that_is_refused_does_not_keep_back_the_others(office: Office) -> None:
+    with Receiver() as receiver, office.policies():
+        settled = cancels_two(office, receiver, 400)
+    assert paths(receiver) == ["1", "1.1", "1.2"]
+    assert isinstance(settled, WebhookGaveUp)
+    assert (settled.number, settled.status) == (1, 400)
+    assert settled.error == "HTTP 400 Bad Request (1 of 3 messages)"
+
+
+@pytest.mark.usefixtures("_hasty")
+def test_of_many_messages_for_one_event_one_that_fails_five_times_does_not_keep_back_the_others(
+    office: Office,
+) -> None:
+    with Receiver() as receiver, office.policies():
+        settled = cancels_two(office, receiver, 404, 500, 500, 500, 500, 500)
+    assert paths(receiver) == ["1", "1.1", "1.1", "1.1", "1.1", "1.1", "1.2"]
+    assert isinstance(settled, WebhookGaveUp)
+    assert (settled.number, settled.status) == (5, 500)
+    assert settled.error == "HTTP 404 Not Found (1 of 3 messages); HTTP 500 Internal Server Error (1 of 3 messages)"
+
+
+def test_a_condition_that_has_no_value_for_one_task_does_not_keep_back_what_is_told_of_others(office: Office) -> None:
+    with Receiver() as receiver, office.policies():
+        condition = "(task.Path == '1.1' ? fromJSON('x') : true)"
+        settled = cancels_two(office, receiver, condition=condition)
+    assert paths(receiver) == ["1", "1.2"]
+    assert isinstance(settled, WebhookGaveUp)
+    assert settled.error.startswith("if: ")
+    assert settled.error.endswith(" (1 of 3 messages)")
+
+
 def test_a_restart_is_told_also_when_all_before_it_was_settled(office: Office) -> None:
     with Receiver() as receiver, office.policies():
         job_id = office.submit(task(), webhooks=(Webhook(url=receiver.url),))

@@ -23,6 +23,7 @@ from tests.story import Story, task
 
 URL = "https://example.com/hook"
 KEY = base64.b64encode(b"a key of twenty-four byte").decode()
+BAD_FOR_THE_FIRST = "task.Path == '1' ? fromJSON('x') : true"
 LETTER = Letter(UUID(int=7), b'{"id":"1"}')
 
 
@@ -151,8 +152,19 @@ def test_a_condition_sees_the_task_where_there_is_one(condition: str, *, is_sent
 
 @pytest.mark.parametrize("condition", ["task.State == 'RUNNING'", "nonsense", "1 +", "fromJSON('x')"])
 def test_a_condition_that_has_no_value_says_why(condition: str) -> None:
+    (letter,) = letters(begun(condition=condition), 0)
+    assert letter.problem.startswith("if: ")
     with pytest.raises(Unacceptable, match=r"^if: "):
-        letters(begun(condition=condition), 0)
+        message(letter, envelope(begun(), 0, {}), 99)
+
+
+def test_a_condition_that_has_no_value_for_one_task_says_nothing_about_the_others() -> None:
+    hook = Webhook(url=URL, event=webhook.TASK_STATE, condition=BAD_FOR_THE_FIRST)
+    story = Story(task(parallel=Parallel(tasks=(task(), task()))), webhooks=(hook,))
+    story.do(job.Cancel(at=c.NOON))
+    first, *others = letters(told(story), 0)
+    assert first.problem.startswith("if: ")
+    assert [(json.loads(each.body)["path"], each.problem) for each in others] == [("1.1", ""), ("1.2", "")]
 
 
 def test_of_each_task_that_one_event_ends_there_is_a_message_of_its_own() -> None:

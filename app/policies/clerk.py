@@ -54,7 +54,7 @@ class Clerk:
             lanes = [*self._desk.lanes()]
             self._thread = self._started(self._run, "clerk")
         else:
-            lanes = [lane for job, number in touched if (lane := self._desk.lane(job, number))]
+            lanes = [lane for job, number in touched if (lane := self._find(job, number))]
         for lane in lanes:
             self._lanes.add(lane, time.time())
         self._woken.set()
@@ -67,6 +67,12 @@ class Clerk:
         for thread in (self._thread, self._disposer, *self._couriers):
             if thread is not None:
                 thread.join(max(0.0, end - time.monotonic()))
+
+    def _find(self, job: str, number: int) -> Lane | None:
+        lane = self._desk.lane(job, number)
+        if lane is None:
+            self._courier.forget(UUID(job))
+        return lane
 
     def _run(self) -> None:
         while not self._stopped.is_set():

@@ -27,12 +27,15 @@ POSTPONE = "UPDATE sends SET due = :due WHERE stream = :stream AND due < :due"
 
 NEXT_SEND = "SELECT min(due) FROM sends"
 
-ALL_TOLD = "NOT EXISTS (SELECT 1 FROM deliveries WHERE job = disposals.job)"
-"""Messages may need secrets, so these go when all is told."""
+IS_DONE = """
+NOT EXISTS (SELECT 1 FROM deliveries WHERE job = disposals.job)
+AND NOT EXISTS (SELECT 1 FROM sends WHERE job = disposals.job AND command = 'Submit')
+"""
+"""Messages and sub-jobs may need secrets, so these go when all is told and all sub-jobs are submitted."""
 DISPOSALS = f"""
-SELECT job, due, output FROM disposals WHERE due <= ? AND {ALL_TOLD} ORDER BY due LIMIT 100
+SELECT job, due, output FROM disposals WHERE due <= ? AND {IS_DONE} ORDER BY due LIMIT 100
 """  # noqa: S608 - constants
-NEXT_DISPOSAL = f"SELECT due FROM disposals WHERE {ALL_TOLD} ORDER BY due LIMIT 1"  # noqa: S608 - constants
+NEXT_DISPOSAL = f"SELECT due FROM disposals WHERE {IS_DONE} ORDER BY due LIMIT 1"  # noqa: S608 - constants
 DISPOSED = "DELETE FROM disposals WHERE job = ? AND due = ?"
 
 LANES = """

@@ -35,6 +35,8 @@ class Letter(NamedTuple):
 
     id: UUID
     body: bytes
+    problem: str = ""
+    """Why it can not be told whether the webhook wants it: then it is not sent."""
 
 
 class Envelope(NamedTuple):
@@ -47,10 +49,9 @@ class Envelope(NamedTuple):
 
 def letters(story: Story, number: int) -> Sequence[Letter]:
     """Write what one of the job's webhooks has to tell of the last event."""
-    hook = story.definition.webhooks[number]
-    subjects = story.news.get(webhook.kind(hook), ())
-    wanted = [subject for subject in subjects if _is_wanted(hook, story, subject)]
-    return [Letter(_id(story, number, subject, len(subjects)), shown(subject or story.summary)) for subject in wanted]
+    subjects = story.news.get(webhook.kind(story.definition.webhooks[number]), ())
+    written = (_letter(story, number, subject, len(subjects)) for subject in subjects)
+    return [letter for letter in written if letter]
 
 
 def envelope(story: Story, number: int, values: Mapping[str, str]) -> Envelope:
@@ -70,6 +71,8 @@ def envelope(story: Story, number: int, values: Mapping[str, str]) -> Envelope:
 
 def message(letter: Letter, cover: Envelope, second: int) -> Message:
     """Put a letter in its envelope, and sign it if that was asked for."""
+    if letter.problem:
+        raise Unacceptable(letter.problem)
     headers = {**cover.headers, "webhook-id": str(letter.id), "webhook-timestamp": str(second)}
     if cover.key:
         try:
@@ -77,6 +80,16 @@ def message(letter: Letter, cover: Envelope, second: int) -> Message:
         except webhook.BadKey as error:
             raise Unacceptable(f"secret: {error}") from None
     return Message(headers, letter.body)
+
+
+def _letter(story: Story, number: int, task: TaskSummary | None, many: int) -> Letter | None:
+    """Write what there is to tell of one subject, if it is wanted; each is judged by itself."""
+    name = _id(story, number, task, many)
+    try:
+        is_wanted = _is_wanted(story.definition.webhooks[number], story, task)
+    except ExpressionError as error:
+        return Letter(name, b"", f"if: {error}")
+    return Letter(name, shown(task or story.summary)) if is_wanted else None
 
 
 def _id(story: Story, number: int, task: TaskSummary | None, many: int) -> UUID:
@@ -87,10 +100,7 @@ def _is_wanted(hook: Webhook, story: Story, task: TaskSummary | None) -> bool:
     if not hook.condition:
         return True
     scope = {"job": _seen(story.summary), **({"task": _seen(task)} if task else {}), **_chance(story)}
-    try:
-        return condition(hook.condition, scope)
-    except ExpressionError as error:
-        raise Unacceptable(f"if: {error}") from None
+    return condition(hook.condition, scope)
 
 
 def _chance(story: Story) -> dict[str, Any]:

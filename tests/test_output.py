@@ -290,6 +290,17 @@ class Broken:
         return None if self.asked == 1 else 7
 
 
+class Damaged(Broken):
+    """An Engine whose file can not be read to its end."""
+
+    def __init__(self) -> None:
+        super().__init__(b"", [])
+
+    def logs(self, _: str) -> Iterator[tuple[int, bytes]]:
+        self.asked += 1
+        yield from [(STDOUT, b"one\n"), (3, b"Error grabbing logs: invalid character")]
+
+
 def test_a_watch_goes_on_with_the_engines_file_and_lets_nothing_out(writer: Writer, path: Path) -> None:
     writer.conceal(A, [WORD])
     writer.append(A, STDOUT, b"hunter22 of another container\n", "pre-1")
@@ -417,6 +428,58 @@ def test_what_could_not_be_stored_waits_until_it_can(writer: Writer, path: Path)
     other.execute("COMMIT")
     other.close()
     until(lambda: printed(path, A) == b"kept")
+
+
+def test_what_can_never_be_stored_is_left_out_and_nobody_waits_for_it(writer: Writer, path: Path) -> None:
+    writer.append(A, STDOUT, b"one\n")
+    writer.append(A, 3, b"of no known stream\n")
+    writer.append(A, STDOUT, b"two\n")
+    writer.append(B, STDOUT, b"other\n")
+    until(lambda: (printed(path, A), printed(path, B)) == (b"one\ntwo\n", b"other\n"))
+    measured = writer.finish(A)
+    assert (measured.length, measured.sha256) == (8, hashlib.sha256(b"one\ntwo\n").hexdigest())
+
+
+def test_words_of_the_engine_about_a_damaged_file_are_the_runners_own_and_said_once(writer: Writer, path: Path) -> None:
+    engine = Damaged()
+    watch = Watch(cast("Engine", engine), "c" * 64, (writer, A), Signals())
+    watch.start()
+    until(lambda: watch.ended)
+    writer.finish(A)
+    assert (watch.error, watch.exit_code, engine.asked) == (None, 7, 3)
+    assert stored(path) == [(STDOUT, b"one\n"), (RUNNER, b"Error grabbing logs: invalid character\n")]
+
+
+def test_a_late_word_of_an_attempt_that_was_forgotten_is_not_stored(writer: Writer, path: Path) -> None:
+    writer.conceal(A, [WORD])
+    writer.append(A, STDOUT, b"one\n")
+    measured = writer.finish(A)
+    writer.forget(A)
+    writer.append(A, RUNNER, b"it was hunter22\n")
+    writer.end(A)
+    writer.append(B, STDOUT, b"other\n")
+    writer.finish(B)
+    assert (printed(path, A), printed(path, B)) == (b"one\n", b"other\n")
+    assert writer.finish(A) == measured
+
+
+def test_of_attempts_that_are_over_only_the_latest_are_remembered(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FORGOTTEN", 2)
+    for number in range(5):
+        writer.forget(str(number))
+    assert list(writer._forgotten) == ["3", "4"]
+
+
+def test_an_attempt_that_was_forgotten_may_be_begun_again(writer: Writer, path: Path) -> None:
+    writer.append(A, STDOUT, b"one\n")
+    writer.finish(A)
+    writer.forget(A)
+    writer.conceal(A, [WORD])
+    writer.append(A, STDOUT, b"hunter22\n")
+    writer.finish(A)
+    assert printed(path, A) == b"one\n[REDACTED]\n"
 
 
 def test_the_last_words_are_those_of_the_task(writer: Writer) -> None:

@@ -85,7 +85,7 @@ PLACES = [
     ("attempt.Attempt._record", "before", 1),
     ("attempt.Attempt._record", "after", 1),
     ("home.Home.remove", "before", 1),
-    ("home.shutil.rmtree", "before", 3),
+    ("home.removal.remove", "before", 3),
     ("home.Home.remove", "after", 1),
 ]
 """Where a runner is killed; the first phase, the second and the third come to some of them one after the other."""

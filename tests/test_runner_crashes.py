@@ -235,6 +235,21 @@ def test_what_belongs_to_others_is_never_touched(site: Site) -> None:
             other.remove()
 
 
+def test_w19_what_ran_for_a_claim_that_the_log_does_not_know_is_not_run_again(site: Site) -> None:
+    """As when the log was restored from an older backup."""
+    former = Former(site)
+    former.claim()
+    known = former._claim
+    assert known
+    former._claim = known._replace(epoch=known.epoch + 1)
+    created = former.create()
+    former.start(created)
+    with site.running():
+        assert site.ends(former.job) is JobStatus.FAILED
+    failed = site.last(former.job, TaskFailed)
+    assert (failed.cause, len(site.attempts(former.job)), runs(site, former.job)) == ("unknown", 1, 1)
+
+
 @pytest.fixture
 def proxy(tmp_path: Path, engine: Path) -> Proxy:
     return Proxy(tmp_path / "proxy.sock", engine)

@@ -16,12 +16,16 @@ from hypothesis import strategies as st
 from app.lock import Held, locked
 from app.output import STDERR, STDOUT
 from app.runner import images, phases, spec
+from app.runner.client import DEADLINE, STARTING, Client
+from app.runner.container import OwnContainer
+from app.runner.engine import Container, Engine, Gone, NameTaken
 from app.runner.exchange import LARGEST_RESULT, BadResult, Exchange
 from app.runner.frames import frames
 from app.runner.kept import LONGEST, Source, kept_length
+from app.runner.processes.home import Home, Plate, homes
 from app.runner.runtime import Work
 from app.runner.signals import Cancelled, Left, Signals, TimedOut
-from app.runner.verdict import LINES, exited
+from app.runner.verdict import LINES, Failure, NeverRan, exited
 from domain.definition import TaskDefinition
 from projections.queue import Claim, Place
 from tests import controls as c
@@ -138,6 +142,147 @@ def test_a_result_that_is_no_file_is_neither_waited_for_nor_taken(exchange: Exch
     make(exchange.folder / "stdout")
     with pytest.raises(BadResult, match="not a plain file"):
         exchange.result()
+
+
+DEPTH = 3_000
+
+
+def dig(top: Path, depth: int = DEPTH) -> None:
+    """Make folders, each in the one before, with a file in each."""
+    here = os.open(top, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir("folder", dir_fd=here)
+        below = os.open("folder", os.O_RDONLY, dir_fd=here)
+        os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=below))
+        os.close(here)
+        here = below
+    os.close(here)
+
+
+def test_a_folder_is_removed_however_deep_it_is(exchange: Exchange) -> None:
+    dig(exchange.folder)
+    (exchange.folder / "beside" / "empty").mkdir(parents=True)
+    exchange.remove()
+    assert not exchange.folder.exists()
+
+
+def test_the_home_of_an_attempt_is_removed_however_deep_it_is(tmp_path: Path) -> None:
+    home = Home(tmp_path / "homes" / "a")
+    plate = Plate(LOG, c.JOB, c.ATTEMPT_1, "1", "boot")
+    home.create(plate)
+    dig(home.folder)
+    home.create(plate)
+    assert [path.name for path in home.folder.iterdir()] == ["attempt"]
+    dig(home.folder)
+    home.folder.rename(home.folder.with_name("a.gone"))
+    assert list(homes(home.folder.parent)) == []
+    assert list(home.folder.parent.iterdir()) == []
+
+
+def test_what_a_link_leads_to_is_not_removed(exchange: Exchange, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").touch()
+    (exchange.folder / "folder").mkdir()
+    (exchange.folder / "folder" / "link").symlink_to(tmp_path / "other")
+    exchange.remove()
+    assert not exchange.folder.exists()
+    assert (tmp_path / "other" / "file").exists()
+    (tmp_path / "link").symlink_to(tmp_path / "other")
+    Exchange(tmp_path / "link").remove()
+    assert (tmp_path / "other" / "file").exists()
+
+
+def test_what_can_not_be_removed_stays_and_what_is_not_there_is_no_error(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    dig(exchange.folder, 3)
+    for change in ("unlink", "rmdir", "rename"):
+        monkeypatch.setattr(os, change, refuse)
+    exchange.remove()
+    assert (exchange.folder / "folder" / "folder" / "folder" / "file").exists()
+    Exchange(exchange.folder / "absent").remove()
+    Exchange(exchange.folder / "stdout").remove()
+
+
+class Answer:
+    """What an Engine answers, from which no connection can be made."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+
+    def raise_for_status(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def test_no_connection_is_left_open_when_a_second_one_can_not_be_made() -> None:
+    client, wait = Client("unix:///nowhere.sock", version="1.43"), Answer()
+    asked = iter([wait, ConnectionError("broken")])
+
+    def post(*_: object, **__: object) -> Answer:
+        answer = next(asked)
+        if isinstance(answer, ConnectionError):
+            raise answer
+        return answer
+
+    client.post = post  # type: ignore[assignment,method-assign]
+    with pytest.raises(ConnectionError, match="broken"):
+        client.attached("c" * 64)
+    assert wait.is_closed
+
+
+def test_a_start_may_take_longer_than_other_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+    client = Client("unix:///nowhere.sock", version="1.43")
+    monkeypatch.setattr(client, "post", lambda _, **options: given.append(options["timeout"]) or Answer())
+    engine = Engine("unix:///nowhere.sock")
+    engine._client = client
+    engine.start("c" * 64)
+    assert given == [(DEADLINE, STARTING)]
+    assert STARTING > 4 * DEADLINE
+
+
+class Found(Engine):
+    """An Engine that has a container of the name already, made in another way."""
+
+    def __init__(self, started_at: str) -> None:
+        super().__init__("unix:///nowhere.sock")
+        self.is_there.set()
+        self._started_at = started_at
+        self.removed: list[str] = []
+
+    def create(self, *_: object) -> None:
+        raise NameTaken
+
+    def inspect(self, _: str) -> Container:
+        if self.removed:
+            raise Gone
+        labels = spec.labels(work()) | {spec.SPEC: "of another claim"}
+        ended = "2026-01-02T00:00:00Z"
+        return Container("c" * 64, "image", labels, False, self._started_at, ended, 0, False, "", {})  # noqa: FBT003
+
+    def remove(self, container: str) -> None:
+        self.removed.append(container)
+
+
+def test_w19_what_was_started_though_the_log_does_not_tell_is_neither_removed_nor_run_again() -> None:
+    engine = Found(started_at="2026-01-01T00:00:00Z")
+    with pytest.raises(Failure, match="outcome unknown: its container was started before") as raised:
+        OwnContainer(engine, work(), "", Signals()).create(body())
+    assert raised.value.cause == "unknown"
+    assert engine.removed == []
+
+
+def test_what_was_made_in_another_way_and_never_started_is_removed() -> None:
+    engine = Found(started_at="0001-01-01T00:00:00Z")
+    with pytest.raises(NeverRan, match="created in another way"):
+        OwnContainer(engine, work(), "", Signals()).create(body())
+    assert engine.removed == ["c" * 64]
 
 
 def program(task: TaskDefinition) -> tuple[object, object]:

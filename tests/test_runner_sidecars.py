@@ -3,19 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from threading import Event, Thread
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import UUID
 
 import docker
+import msgspec
 import pytest
 
-from app.runner import spec
+from app.log.log import now
+from app.runner import phases, sidecars, spec
+from app.runner.engine import Container, Engine
+from app.runner.leg import Begun, Means
+from app.runner.patience import Patience
+from app.runner.reporter import Reporter
+from app.runner.runtime import Work
+from app.runner.sidecars import Service
+from app.runner.signals import Signals
+from app.runner.tools import Tools
+from app.runner.writer import Writer
 from domain.definition import Probe
 from domain.job import JobStatus, TaskFailed
+from projections.queue import Claim, Place
+from tests import controls as c
 from tests.site import Site, post, pre, sidecar, task
 from tests.waiting import until
 
 HTTP = "mkdir /www; cd /www; echo welcome > index.html; {} exec httpd -f -p 80"
 READY = Probe(path="/ready", port=80)
+WORK = Work(
+    UUID(int=7), c.RUNNER, Place(2, c.ATTEMPT_1, c.JOB, 2), Claim(c.EPOCH, 3, c.NOON), c.SCHEDULED_1, c.QUEUED_FIRST
+)
+
+
+class Mute:
+    """A reporter that reports nothing."""
+
+    def started(self, _: object) -> None:
+        pass
 
 
 @pytest.fixture
@@ -23,6 +51,91 @@ def site(tmp_path: Path, docker_host: str, docker_client: docker.DockerClient) -
     made = Site(tmp_path / "data", docker_host, docker_client)
     yield made
     made.close()
+
+
+class Beside:
+    """An Engine with one sidecar, that ends when it is told to and is asked for its last words when it may be."""
+
+    def __init__(self) -> None:
+        self.ended, self.asked, self.may_tell = Event(), Event(), Event()
+
+    def wait(self, *_: object) -> int:
+        assert self.ended.wait(10)
+        return 3
+
+    def tail(self, *_: object) -> bytes:
+        self.asked.set()
+        assert self.may_tell.wait(10)
+        return b"broken\n"
+
+    def inspect(self, _: str) -> Container:
+        ip = {spec.name(c.ATTEMPT_1): "127.0.0.1"}
+        labels = {spec.LOG: WORK.log.hex, spec.ATTEMPT: WORK.key}
+        return Container("c" * 64, "image", labels, True, "2026-01-01T00:00:00Z", "0001-01-01", 0, False, "", ip)  # noqa: FBT003
+
+    def stop(self, *_: object) -> None:
+        self.ended.set()
+
+
+def service(engine: Beside, writer: Writer, probe: Probe | None = None) -> Service:
+    signals = Signals()
+    beside = sidecar("exit 3")
+    definition = msgspec.structs.replace(c.QUEUED_FIRST, sidecars=(beside,))
+    tools = cast("Tools", SimpleNamespace(output=writer, folder=Path("/nowhere")))
+    patience = Patience(cast("Engine", engine), signals)
+    unused = cast("Any", None)
+    means = Means(patience, unused, WORK, tools, signals, unused, unused)
+    (phase,) = phases.beside(definition)
+    return Service(means, phase, probe)
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[Writer]:
+    opened = Writer(tmp_path / "output.db")
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("is_let_go", [False, True], ids=["in time", "too late"])
+def test_nothing_is_said_of_a_sidecar_once_nobody_cares(writer: Writer, *, is_let_go: bool) -> None:
+    engine = Beside()
+    watched = service(engine, writer)
+    watched._ready.set()
+    watcher = Thread(target=watched._watch, args=(Begun("c" * 64, now()),))
+    watcher.start()
+    engine.ended.set()
+    assert engine.asked.wait(10)
+    if is_let_go:
+        watched.let_go()
+    engine.may_tell.set()
+    watcher.join(10)
+    assert writer.finish(WORK.key).length == (0 if is_let_go else len(b"sidecar Side Car: exit code 3: broken\n"))
+
+
+def test_who_is_saying_something_of_a_sidecar_is_waited_for(writer: Writer) -> None:
+    watched = service(Beside(), writer)
+    letting_go = Thread(target=watched.let_go)
+    with watched._speaking:
+        letting_go.start()
+        assert not watched._over.wait(0.1)
+    letting_go.join(10)
+    assert watched._over.is_set()
+
+
+def test_a_sidecar_that_was_begun_long_ago_is_asked_before_its_time_is_over(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_answer = Event()
+    monkeypatch.setattr(sidecars, "_answers", lambda *_: may_answer.wait(10))
+    adopted = service(Beside(), writer, READY)
+    monkeypatch.setattr(adopted._leg, "begin", lambda **_: Begun("c" * 64, now() - timedelta(hours=1)))
+    monkeypatch.setattr(adopted, "_means", adopted._means._replace(reporter=cast("Reporter", Mute())))
+    monkeypatch.setattr(adopted, "_observe", lambda _: None)
+    adopted.begin(["sidecar-1"])
+    assert not adopted.has_failed
+    may_answer.set()
+    assert adopted._ready.wait(10)
+    adopted.see_ready()
 
 
 def test_a_task_finds_its_sidecar_by_name_once_that_is_ready(site: Site) -> None:

@@ -45,6 +45,9 @@ class OwnContainer:
             msg = f"another container has the name {self._name}"
             raise NeverRan(msg)
         if container.labels.get(spec.SPEC) != body["Labels"][spec.SPEC]:
+            if container.was_started:  # as one that a log from an older backup does not know: it must not run twice
+                msg = "outcome unknown: its container was started before, of which the log does not tell"
+                raise Failure(msg, "unknown")
             self.vanish()
             msg = "its container was created in another way than it would be now"
             raise NeverRan(msg)

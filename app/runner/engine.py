@@ -26,7 +26,7 @@ from app.runner.answers import (
     NameTaken,
     translated,
 )
-from app.runner.client import DEADLINE, Client, Received
+from app.runner.client import DEADLINE, Client, Line, Received
 from app.runner.frames import frames
 
 __all__ = ["Container", "Engine", "EngineAway", "EngineRefusal", "Found", "Gone", "ImageAbsent", "NameTaken"]
@@ -105,7 +105,7 @@ class Engine:
     def start(self, container: str) -> None:
         """Start a container."""
         with self._asked() as client:
-            client.start(container)
+            client.started(container)
 
     def wait(self, container: str, seconds: float) -> int | None:
         """Wait for a container's end and return its exit code; nothing when it takes longer."""
@@ -154,10 +154,17 @@ class Engine:
             printed: bytes = client.logs(container, tail=lines)
             return printed
 
-    def pull(self, image: str, credentials: Mapping[str, str] = NOBODY) -> Iterator[dict[str, Any]]:
-        """Fetch an image, as somebody or as nobody in particular; yield the Engine's words about it."""
+    def pull(
+        self, image: str, credentials: Mapping[str, str] = NOBODY, line: Line | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Fetch an image, as somebody or as nobody in particular; yield the Engine's words, until someone hangs up."""
+        line = line or Line()
         with self._asked() as client:
-            yield from client.pull(image, stream=True, decode=True, auth_config=dict(credentials))
+            try:
+                yield from client.pulled(image, credentials, line)
+            except AWAY:
+                if not line.is_hung_up:  # then it is not the Engine that went away
+                    raise
 
     def image_id(self, reference: str) -> str:
         """Return the id of the image that has a name."""

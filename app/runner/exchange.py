@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import stat
 import tarfile
 import time
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+
+from app.runner import removal
 
 INSIDE = "/tork"
 """Where the container sees the folder: the name that job files rely on."""
@@ -77,7 +78,7 @@ class Exchange:
 
     def remove(self) -> None:
         """Remove the folder, with all that the task left in it; what is not ours to remove stays."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        removal.remove(self.folder)
 
     def _make(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)

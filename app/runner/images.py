@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from threading import Lock, Thread
 from typing import Any, NamedTuple
 
+from app.runner.client import Line
 from app.runner.credentials import Credentials
 from app.runner.engine import Engine, EngineRefusal
 from app.runner.image_keeper import ImageKeeper
@@ -60,6 +61,7 @@ class _Pull:
     def __init__(self, image: str, credentials: Credentials) -> None:
         self.image = image
         self.credentials = credentials
+        self.line = Line()
         self.waiting: dict[str, Audience] = {}
         self.ended = False
         self.error: Exception | None = None
@@ -82,8 +84,7 @@ class Images:
         try:
             audience.signals.wait(lambda: pull.ended)
         finally:
-            with self._lock:
-                pull.waiting.pop(audience.key, None)
+            self._leave(pull, audience)
         if pull.error is not None:
             raise pull.error
         audience.say(f"pulled {image}")
@@ -104,6 +105,15 @@ class Images:
             Thread(target=self._run, args=(pull,), name=f"pull {image}", daemon=True).start()
         return pull
 
+    def _leave(self, pull: _Pull, audience: Audience) -> None:
+        with self._lock:
+            pull.waiting.pop(audience.key, None)
+            is_wanted = bool(pull.waiting)
+            if not is_wanted:
+                self._forget(pull)  # whoever comes now begins anew
+        if not is_wanted:
+            pull.line.hang_up()  # the Engine may have no next word, at which that could be noticed
+
     def _run(self, pull: _Pull) -> None:
         try:
             self._follow(pull)
@@ -118,21 +128,14 @@ class Images:
 
     def _follow(self, pull: _Pull) -> None:
         progress, words = Progress(pull.image), {}
-        for words in self._engine.pull(pull.image, pull.credentials):
+        for words in self._engine.pull(pull.image, pull.credentials, pull.line):
             if "error" in words:
                 raise EngineRefusal(words["error"])
-            if self._is_abandoned(pull):
+            if pull.line.is_hung_up:
                 return
             if line := progress.line(words):
                 _tell(tuple(pull.waiting.values()), line)
         self._keeper.pulled(pull.image, words)
-
-    def _is_abandoned(self, pull: _Pull) -> bool:
-        with self._lock:
-            if pull.waiting:
-                return False
-            self._forget(pull)  # whoever comes now begins anew
-            return True
 
     def _forget(self, pull: _Pull) -> None:
         wanted = _wanted(pull.image, pull.credentials)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 from app.log.log import now
 from app.runner import phases, spec
@@ -45,6 +45,7 @@ class Service:
         self._ready = Event()
         self._over = Event()
         """Set when nobody cares any more what becomes of it."""
+        self._speaking = Lock()
         self._ended: Failure | None = None
         """How it ended, if it has by itself."""
         self._probed_until = now()
@@ -65,7 +66,7 @@ class Service:
             begun = self._leg.begin(announced=self._phase.name in announced, heard=False)
             self._means.reporter.started(begun.at)
             self._observe(begun)
-            self._ask(begun)
+            self._ask()
 
     def rejoin(self) -> None:
         """Hear of its end if it still runs: it was ready before a crash of the runner."""
@@ -85,8 +86,9 @@ class Service:
         raise Failure(msg, "timeout")
 
     def let_go(self) -> None:
-        """Care no more what becomes of it."""
-        self._over.set()
+        """Care no more what becomes of it: nothing is said of it from now on, for the output may be closed."""
+        with self._speaking:
+            self._over.set()
 
     def end(self) -> None:
         """End it, and see that it is gone."""
@@ -106,9 +108,13 @@ class Service:
             return
         is_late = limit is not None and now() >= limit.at
         self._ended = limit.failure() if limit and is_late else self._failure(begun.id, exit_code)
-        if self.is_ready:
-            self._means.say(self._ended.error)
+        self._say(self._ended.error)
         self._means.signals.wake()
+
+    def _say(self, line: str) -> None:
+        with self._speaking:
+            if self.is_ready and not self._over.is_set():
+                self._means.say(line)
 
     def _outlast(self, container: str, limit: Limit | None) -> int | None:
         """Return its exit code; when its time is over it is ended."""
@@ -137,12 +143,13 @@ class Service:
             oom_killed = self._means.engine.inspect(container).oom_killed
         return exited(exit_code, last, oom_killed=oom_killed).titled(self._phase.title)
 
-    def _ask(self, begun: Begun) -> None:
+    def _ask(self) -> None:
         """Have it asked, in a thread of its own, whether it is ready; without a probe it is."""
         if self._probe is None:
             self._ready.set()
             return
-        self._probed_until = begun.at + timedelta(seconds=parse_duration(self._probe.timeout or PROBING))
+        # from now on, and not from its start: that may be long ago, before a crash, and nobody has asked since
+        self._probed_until = now() + timedelta(seconds=parse_duration(self._probe.timeout or PROBING))
         container = self._leg.container.look()
         address = container.addresses.get(spec.name(self._means.work.place.attempt), "") if container else ""
         if address:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import closing, suppress
 from threading import Thread
 
-from app.output import RUNNER
+from app.output import RUNNER, STDERR, STDOUT
 from app.runner.answers import EngineAway, EngineRefusal, Gone
 from app.runner.client import Received
 from app.runner.engine import Engine
@@ -42,6 +42,7 @@ class Watch(Thread):
         self.engine_was_away = False
         self.error: Exception | None = None
         """What is wrong with the watch itself."""
+        self._said: set[bytes] = set()
 
     def run(self) -> None:
         """Watch until the end, through all that may happen to the Engine meanwhile."""
@@ -88,8 +89,17 @@ class Watch(Thread):
         except Gone:
             raise
         except EngineRefusal as error:
-            self._store([(RUNNER, f"the output can not be read any further: {error}\n".encode())])
+            self._say(f"the output can not be read any further: {error}\n".encode())
 
     def _store(self, printed: Iterable[tuple[int, bytes]]) -> None:
         for stream, data in printed:
-            self._writer.append(self._attempt, stream, data, self._phase)
+            if stream in (STDOUT, STDERR):
+                self._writer.append(self._attempt, stream, data, self._phase)
+            else:  # the Engine's own words, as about a file of it that is damaged
+                self._say(data)
+
+    def _say(self, words: bytes) -> None:
+        """Tell what is wrong with the output: whole lines, and once, however often the Engine is asked for it."""
+        if words not in self._said:
+            self._said.add(words)
+            self._writer.append(self._attempt, RUNNER, words if words.endswith(b"\n") else words + b"\n", self._phase)

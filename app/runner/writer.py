@@ -26,6 +26,10 @@ MOST = 1024 * 1024
 """Bytes that an attempt may have waiting in memory; then its container has to wait."""
 RETRY = 1.0
 """Seconds until output that could not be stored, on a full disk say, is tried again."""
+UNFIT = (sqlite3.IntegrityError, sqlite3.DataError)
+"""What is wrong with a part itself, and will be at the next try."""
+FORGOTTEN = 10_000
+"""Attempts of which it is known that they are over, the latest ones: a late word comes soon."""
 
 INSERT = "INSERT INTO parts (attempt, number, created_at, phase, stream, content) VALUES (?, ?, ?, ?, ?, ?)"
 STORED = "SELECT phase, stream, content FROM parts WHERE attempt = ? AND number > ? ORDER BY number LIMIT 16"
@@ -99,12 +103,16 @@ class Writer:
         self._writing = Lock()
         self._changed = Condition()
         self._buffers: dict[str, _Buffer] = {}
+        self._forgotten: dict[str, None] = {}
+        """In their order."""
         self._closed = False
         self._thread = Thread(target=self._run, name="output", daemon=True)
         self._thread.start()
 
     def conceal(self, attempt: str, values: Collection[str]) -> None:
         """Hide the values of secrets in all that is appended from now on; to be called before there is anything."""
+        with self._changed:
+            self._forgotten.pop(attempt, None)
         buffer, secrets = self._buffer(attempt), tuple(values)
         with self._changed:
             if buffer.secrets != secrets:
@@ -138,9 +146,12 @@ class Writer:
         return Output(length=buffer.length, sha256=buffer.hash.hexdigest())
 
     def forget(self, attempt: str) -> None:
-        """Let go of an attempt that prints no more."""
+        """Let go of an attempt that prints no more: what comes all the same is not stored, for it is measured."""
         with self._changed:
             self._buffers.pop(attempt, None)
+            self._forgotten[attempt] = None
+            if len(self._forgotten) > FORGOTTEN:
+                del self._forgotten[next(iter(self._forgotten))]
 
     def resume(self, attempt: str, phase: str = "", *, is_exact: bool = False) -> None:
         """Expect what a container printed once more, from its beginning: exactly, or as the Engine's own file has it.
@@ -171,11 +182,11 @@ class Writer:
             self._connection.close()
 
     def _buffer(self, attempt: str) -> _Buffer:
-        if attempt not in self._buffers:
-            buffer = _Buffer(self._stored(attempt))
-            with self._changed:
-                self._buffers.setdefault(attempt, buffer)
-        return self._buffers[attempt]
+        if buffer := self._buffers.get(attempt):
+            return buffer
+        buffer = _Buffer(self._stored(attempt))
+        with self._changed:
+            return buffer if attempt in self._forgotten else self._buffers.setdefault(attempt, buffer)
 
     def _stored(self, attempt: str) -> Iterator[Run]:
         number = 0
@@ -231,19 +242,27 @@ class Writer:
                 self._changed.notify_all()
 
     def _insert(self, taken: list[tuple[str, _Buffer, list[Run]]]) -> None:
-        at = timestamp(now())
-        rows = [
-            (attempt, buffer.number + place, at, phase, stream, content)
-            for attempt, buffer, runs in taken
-            for place, ((phase, stream), content) in enumerate(runs, 1)
-        ]
-        if rows:
-            self._connection.execute("BEGIN IMMEDIATE")
-            with self._connection:
-                self._connection.executemany(INSERT, rows)
-        for _, buffer, runs in taken:
+        if not any(runs for _, _, runs in taken):
+            return
+        self._connection.execute("BEGIN IMMEDIATE")
+        with self._connection:
+            fit = [(buffer, self._fit(attempt, buffer.number, runs)) for attempt, buffer, runs in taken if runs]
+        for buffer, runs in fit:
             for run in runs:
                 buffer.count(run)
+
+    def _fit(self, attempt: str, number: int, runs: list[Run]) -> list[Run]:
+        """Insert what follows a part of an attempt; leave out and return not what never can be: others would wait."""
+        at, fit = timestamp(now()), list[Run]()
+        for (phase, stream), content in runs:
+            row = (attempt, number + len(fit) + 1, at, phase, stream, content)
+            try:
+                self._connection.execute(INSERT, row)
+            except UNFIT as error:
+                logger.error("%d bytes of attempt %s are lost: %s", len(content), attempt, error)  # noqa: TRY400 - as above
+            else:
+                fit.append(((phase, stream), content))
+        return fit
 
 
 def parts(content: bytes) -> Iterator[bytes]:

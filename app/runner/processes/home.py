@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from app.runner import removal
 from app.runner.exchange import Exchange
 from app.runner.phases import Phase
 from app.runner.processes import machine
@@ -44,7 +44,7 @@ class Home:
         """Make the folder anew, whole or not at all; to be done only while nothing was started."""
         draft = self._beside(DRAFT)
         for old in (draft, self.folder):
-            shutil.rmtree(old, ignore_errors=True)
+            removal.remove(old)
         draft.mkdir(parents=True, mode=0o700)
         (draft / PLATE).write_bytes(msgspec.json.encode(plate))
         draft.rename(self.folder)
@@ -81,7 +81,7 @@ class Home:
         with suppress(OSError):  # it is not there, or was about to be removed before
             self.folder.rename(gone)
         for old in (gone, self._beside(DRAFT)):
-            shutil.rmtree(old, ignore_errors=True)
+            removal.remove(old)
 
     def _beside(self, end: str) -> Path:
         return self.folder.with_name(f"{self.folder.name}.{end}")
@@ -92,7 +92,7 @@ def homes(folder: Path) -> Iterator[tuple[Home, Plate]]:
     for path in folder.glob("*"):
         home = Home(path)
         if path.suffix == f".{GONE}":
-            shutil.rmtree(path, ignore_errors=True)
+            removal.remove(path)
         elif not path.suffix and (plate := home.plate):
             yield home, plate
 

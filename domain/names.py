@@ -82,7 +82,7 @@ def result(text: str) -> Problem | None:
     """Ask for a name under which a result can be found, as `tasks['my-name']` if not in another way."""
     if RESULT.fullmatch(text):
         return None
-    hint = "use at most 64 letters, digits, dashes and underscores, not beginning with a digit, a dash or two underscores"
+    hint = "use at most 64 letters, digits, dashes and underscores, not beginning with a digit, a dash or __"
     return Problem("not a name of a result", "var", hint=hint)
 
 

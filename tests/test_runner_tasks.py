@@ -284,6 +284,24 @@ def test_a_secret_that_is_kept_no_longer_is_told(site: Site) -> None:
     assert site.starts(job) == []
 
 
+def test_what_was_printed_is_not_shown_when_its_secrets_can_not_be_hidden_any_more(site: Site) -> None:
+    job = site.submit(task('echo "$TOKEN"; while [ ! -e /go ]; do sleep 0.05; done', env=TOKEN), secrets=SECRETS)
+    with site.process() as runner:
+        until(lambda: site.printed(job))
+        runner.kill()
+        runner.wait()
+    site.cancel(job)
+    with closing(Vault(site.settings.secrets)) as vault:
+        vault.forget(job)
+    with site.running():
+        until(lambda: site.attempts(job)[0].stopped)
+        until(lambda: not site.containers(job))
+    printed = site.printed(job)
+    assert printed.startswith(b"[REDACTED]\n")
+    assert printed.endswith(b"could not be hidden\n")
+    assert b"opensesame" not in printed
+
+
 def test_a_failure_ends_what_runs_beside_it(site: Site, tmp_path: Path) -> None:
     (tmp_path / "meeting").mkdir()
     site.given(bind_roots=(tmp_path / "meeting",))

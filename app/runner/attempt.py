@@ -11,11 +11,12 @@ from uuid import UUID
 import msgspec
 
 from app.log import Contended
+from app.output import RUNNER
 from app.runner.ledger import NOT_STORED
 from app.runner.runtime import Runtime, Work
 from app.runner.signals import Left, Signals
 from app.runner.tools import Tools
-from app.runner.verdict import Failure, Verdict, failed
+from app.runner.verdict import Failure, Verdict, failed, stopped
 from app.vault import VaultUnusable
 from domain import job
 from domain.definition import TaskDefinition
@@ -26,6 +27,7 @@ from projections.queue import Claim, Place
 
 logger = logging.getLogger("jobledger.runner")
 
+UNSEEN = b"what it printed last is not shown: its secrets are no longer kept, and could not be hidden\n"
 PLACEHOLDER = rb"\u0000secret:"
 """How a placeholder begins in JSON."""
 
@@ -133,10 +135,20 @@ class Attempt:
             task, gone = scheduled.task, Failure(str(reason), "container")
         work = Work(tools.ledger.log_id, tools.ledger.runner, self.place, claim, scheduled, task)
         course = self._runtime.course(work, tools, self.signals)
-        to_call_off = status is TaskStatus.CANCELLED  # for which no secret is needed
-        verdict = failed(gone) if gone and not to_call_off else course.run(status, phases)
+        if gone is None:
+            verdict = course.run(status, phases)
+        elif status is TaskStatus.CANCELLED:
+            verdict = self._called_off_unseen()
+        else:
+            verdict = failed(gone)
         self._record(_redacted(verdict, secrets.values()), claim)
         course.clean()
+
+    def _called_off_unseen(self) -> Verdict:
+        """End what runs without looking at what it printed: secrets in it could not be told any more."""
+        self._runtime.leftover(self._tools.ledger.log_id, self.place).clean()
+        self._tools.output.append(self._key, RUNNER, UNSEEN)
+        return stopped()
 
     def _sweep(self, strange: set[UUID]) -> None:
         ledger = self._tools.ledger

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from uuid import UUID, uuid5
 
-from app.wal import clean
+from app.wal import begin, clean
 from projections.wire import Document
 
 RUNNER, STDOUT, STDERR = 0, 1, 2
@@ -59,7 +59,7 @@ class Part(Document, frozen=True):
 
 def create(connection: sqlite3.Connection) -> None:
     """Make a file ready for output; what is lost with the power is not what an acknowledged command said."""
-    connection.execute("PRAGMA journal_mode=WAL")
+    begin(connection)
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute(TABLE)
     if connection.execute(HAS_PHASE).fetchone() is None:

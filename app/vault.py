@@ -16,7 +16,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from app.wal import clean
+from app.wal import begin, clean
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -62,7 +62,7 @@ class Vault:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         self._lock = Lock()
         self._connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode=WAL")
+        begin(self._connection)
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.execute("PRAGMA secure_delete=ON")
         self._connection.execute(TABLE)

@@ -29,7 +29,7 @@ from app.runner.engine import Engine, EngineAway
 from app.runner.signals import Signals
 from app.runner.watch import Watch
 from app.runner.writer import PART, Writer, whole_characters
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 A, B = uuid4().hex, uuid4().hex
 WORD = "hunter22"
@@ -327,6 +327,22 @@ def test_a_file_from_before_there_were_phases_is_read_and_gone_on_with(path: Pat
     assert first.finish(A).length == 8
     first.close()
     assert printed(path, A) == b"one\ntwo\n"
+
+
+def test_who_opens_a_file_while_another_makes_it_ready_waits_for_that(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    with closing(late), ThreadPoolExecutor(1) as threads:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            asked = threading.Event()
+            monkeypatch.setattr(wal, "sleep", lambda _: asked.set())
+            begun = threads.submit(output.create, late)
+            assert asked.wait(PATIENCE)
+            other.execute("COMMIT")
+        begun.result(PATIENCE)
+        assert late.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def many_parts(writer: Writer, attempt: str, content: bytes) -> None:

@@ -217,6 +217,7 @@ def idle(data: Path) -> Iterator[Row]:
 
 def run_containers(data: Path) -> Iterator[Row]:
     """Run 100 jobs of one container on 8 slots, then some one after another, and the same by the raw Engine API."""
+    containers.need_an_engine()
     with service("up", data / "containers", "--slots", "8") as running:
         ours = containers.many(running, 100)
         raw = containers.raw_rate(100, 8)

@@ -74,6 +74,14 @@ class EngineConnection(http.client.HTTPConnection):
         self.sock.connect(path)
 
 
+def need_an_engine() -> None:
+    """End with a word about it when there is no Engine: jobs would wait for one."""
+    try:
+        EngineConnection("engine").connect()
+    except OSError as error:
+        raise SystemExit(f"no Docker Engine answers ({error}): DOCKER_HOST=$(scripts/engine) gives one") from None
+
+
 def raw_one(number: int) -> float:
     """Create, start, wait for and remove one container; return the seconds from the first to the end of the wait."""
     began = perf_counter()

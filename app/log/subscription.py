@@ -38,11 +38,14 @@ class SQLiteSubscription(Subscription["LogRecorder"]):
             return next(self._fetched)
         return notification
 
-    def batches(self, idle: float | None = None, linger: float = 0.0) -> Iterator[Sequence[Notification]]:
+    def batches(
+        self, idle: float | None = None, linger: float = 0.0, poll: float = POLL
+    ) -> Iterator[Sequence[Notification]]:
         """Yield events in lists as they come.
 
         With `idle`, an empty list when none came for so many seconds. With `linger`, so many seconds between two
-        looks at a busy log, unless someone calls `hurry`: fewer and longer lists cost their reader less.
+        looks at a busy log, unless someone calls `hurry`: fewer and longer lists cost their reader less. With `poll`,
+        so many seconds between two looks at whether other processes have committed.
         """
         with closing(sqlite3.connect(self._recorder.datastore.pool.db_name)) as connection:
             while not self._has_been_stopped:
@@ -50,7 +53,7 @@ class SQLiteSubscription(Subscription["LogRecorder"]):
                 self._hurried.clear()
                 version = _data_version(connection)
                 batch = self._fetch()
-                if batch or not self._wait(connection, version, idle):
+                if batch or not self._wait(connection, version, idle, poll):
                     yield batch
                 if linger and len(batch) < BATCH and not self._has_been_stopped:
                     self._hurried.wait(linger)
@@ -78,10 +81,10 @@ class SQLiteSubscription(Subscription["LogRecorder"]):
             self._last_notification_id = batch[-1].id
         return batch
 
-    def _wait(self, connection: sqlite3.Connection, version: int, idle: float | None) -> bool:
+    def _wait(self, connection: sqlite3.Connection, version: int, idle: float | None, poll: float) -> bool:
         """Wait until something was committed or the subscription stopped; false when `idle` seconds were over first."""
-        looks = None if idle is None else int(idle / POLL)
-        while not self._woken.wait(POLL) and _data_version(connection) == version:
+        looks = None if idle is None else int(idle / poll)
+        while not self._woken.wait(poll) and _data_version(connection) == version:
             if looks is not None:
                 looks -= 1
                 if looks <= 0:

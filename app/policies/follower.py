@@ -21,6 +21,8 @@ FAR = 10_000
 """Events that may be looked at again after a start."""
 LINGER = 0.03
 """Seconds between two looks at a busy log."""
+POLL = 0.1
+"""Seconds until it is seen at the latest what a runner wrote: nobody waits for it, and to look costs something too."""
 RETRY = 1.0
 """Seconds until a follower that failed, on a full disk say, tries again."""
 
@@ -84,7 +86,7 @@ class Follower:
         with self._log.subscribe(self.position) as self._subscription:
             if self._stopped.is_set():
                 return
-            for batch in self._subscription.batches(linger=LINGER):
+            for batch in self._subscription.batches(linger=LINGER, poll=POLL):
                 self._take(batch)
 
     def _take(self, batch: Sequence[Notification]) -> None:

@@ -22,7 +22,7 @@ from domain.job import (
     attempt_id,
 )
 from projections.store import insert
-from projections.wire import public, timestamp
+from projections.wire import public, shown, timestamp
 
 if TYPE_CHECKING:
     import sqlite3
@@ -218,7 +218,7 @@ def _templates(event: TaskExpanded) -> Sequence[str]:
     """Write what is told of children before they begin: the name and the image, as the job's author wrote them."""
     each, parallel = event.task.each, event.task.parallel
     tasks = (each.task,) if each is not None else parallel.tasks if parallel is not None else ()
-    return [public(TaskDefinition(name=task.name, image=task.image)).decode() for task in tasks]
+    return [shown(TaskDefinition(name=task.name, image=task.image)).decode() for task in tasks]
 
 
 def _branch(event: TaskExpanded) -> Row:

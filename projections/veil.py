@@ -19,15 +19,14 @@ _decode = msgspec.json.Decoder().decode
 
 def veil(document: bytes, name: str = "") -> bytes:
     """Return a document of JSON without what is secret by its name; it may be the value of the field of that name."""
-    if not _may_be_secret(document.lower()):
+    if not _may_be_secret(document):
         return document  # most are not even read
     return _encode(_veiled(_decode(document), name))
 
 
-def _may_be_secret(lower: bytes | str) -> bool:
-    if isinstance(lower, bytes):
-        return b"secret" in lower or b"password" in lower or b"access_key" in lower
-    return "secret" in lower or "password" in lower or "access_key" in lower
+def _may_be_secret(text: bytes) -> bool:
+    lower = text.lower()
+    return b"secret" in lower or b"password" in lower or b"access_key" in lower
 
 
 def _veiled(part: Any, name: str) -> Any:
@@ -38,6 +37,6 @@ def _veiled(part: Any, name: str) -> Any:
     if name == "secrets":
         return dict.fromkeys(part, REDACTED)
     if name in GIVEN:
-        return {key: REDACTED if _may_be_secret(key.lower()) else value for key, value in part.items()}
+        return {key: REDACTED if _may_be_secret(key.encode()) else value for key, value in part.items()}
     secret = FIELDS.get(name)
     return {key: REDACTED if key == secret else _veiled(value, key) for key, value in part.items()}

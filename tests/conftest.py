@@ -1,3 +1,3 @@
 """Fixtures that several test files share."""
 
-pytest_plugins = ["tests.engine", "tests.registry", "tests.server"]
+pytest_plugins = ["tests.engine", "tests.receiver", "tests.registry", "tests.server"]

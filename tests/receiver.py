@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 from uuid import UUID, uuid4
 
+import pytest
+
 from app.log import Log
 from app.log.log import now
 from app.policies import Policies
@@ -229,6 +231,14 @@ class Office:
         """Wait until a job has ended."""
         until(lambda: self.state(job_id).definition and not self.state(job_id).status.is_active)
         return self.state(job_id).status.value
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    """Give an installation in a folder of the test's own."""
+    opened = Office(tmp_path)
+    yield opened
+    opened.close()
 
 
 def task(**given: Any) -> TaskDefinition:

@@ -27,13 +27,6 @@ PRINT = "INSERT INTO parts (attempt, number, created_at, stream, content) VALUES
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    opened = Office(tmp_path)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def forgetful(tmp_path: Path) -> Iterator[Office]:
     """Give an installation that keeps no secrets of jobs that are over."""
     opened = Office(tmp_path, secrets_kept=0.0)

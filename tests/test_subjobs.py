@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,6 @@ from domain.job import JobCancelled, JobSubmitted, SubjobStarted, TaskCompleted,
 from domain.secrets import reveal
 from tests.receiver import Office, Receiver, task
 from tests.waiting import until
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    opened = Office(tmp_path)
-    yield opened
-    opened.close()
 
 
 def starts(*tasks: TaskDefinition, **given: Any) -> TaskDefinition:

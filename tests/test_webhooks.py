@@ -6,7 +6,6 @@ import base64
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -25,13 +24,6 @@ from tests.waiting import until
 STATES = ["PENDING", "SCHEDULED", "RUNNING", "COMPLETED"]
 OUTCOMES = (WebhookDelivered, WebhookAttempted, WebhookGaveUp)
 COUNTS = [f"SELECT count(*) FROM {name}" for name in agenda.TABLES]  # noqa: S608 - constants
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    opened = Office(tmp_path)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

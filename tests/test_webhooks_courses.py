@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,13 +17,6 @@ from domain.event import Recorded
 from domain.job import WebhookDelivered
 from tests.receiver import Office, Receiver, task
 from tests.waiting import until
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    opened = Office(tmp_path)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

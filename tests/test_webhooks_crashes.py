@@ -53,13 +53,6 @@ class Serving:
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    opened = Office(tmp_path)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def serving(tmp_path: Path) -> Iterator[Serving]:
     processes = Serving(tmp_path)
     yield processes

@@ -142,7 +142,7 @@ class Client(APIClient):
         params = {"fromImage": name, "tag": tag or "latest"}
         # a connection that may be broken at any moment must not serve another request after this one
         headers: dict[str, str | bytes] = {"X-Registry-Auth": encode_header(dict(credentials)), "Connection": "close"}
-        url = f"{self.base_url}/v{self.api_version}/images/create"
+        url = self._url("/images/create")  # type: ignore[attr-defined]  # as above
         response = self.post(url, params=params, headers=headers, stream=True, timeout=(DEADLINE, SILENCE))
         with closing(response):
             line.connect(self._get_raw_response_socket(response))  # type: ignore[attr-defined]  # as above

@@ -115,8 +115,8 @@ class Shift:
         self._tried = {each.place.attempt: each for each in tried if each.is_claimed_after(shown)}
         if any(each.claimed_at for each in tried):
             self._pause = 0.0
-        for error in filter(None, [each.error for each in tried]):
-            raise error
+        if errors := [each.error for each in tried if each.error is not None]:
+            raise errors[0]
 
     def _claim(self) -> None:
         """Take what waits, the best first, while there is room; if any is left, know when the next one is due."""

@@ -57,9 +57,16 @@ class Cell:
         host: dict[str, Any] = self.inspect()["HostConfig"]
         return host
 
+    def start(self) -> None:
+        self._api.start(self.id)
+
+    def tell(self, command: str) -> None:
+        """Run a command beside the script."""
+        self._api.exec_start(self._api.exec_create(self.id, command)["Id"])
+
     def run(self) -> str:
         """Run the script to its end and return what it printed."""
-        self._api.start(self.id)
+        self.start()
         self._api.wait(self.id)
         printed: bytes = self._api.logs(self.id)
         return printed.decode().strip()
@@ -205,8 +212,10 @@ def test_without_limits_there_are_none(prison: Prison) -> None:
 
 
 def test_memory_beyond_the_limit_ends_the_program(prison: Prison) -> None:
-    cell = prison.cell("head -c 64m /dev/zero | tail -c 64m | wc -c; exit 7", Limits(memory="16m"))
-    cell.run()
+    eater = "until [ -e /hungry ]; do usleep 10000; done; head -c 64m /dev/zero | tail -c 64m | wc -c; exit 7"
+    cell = prison.cell(eater, Limits(memory="16m"))
+    cell.start()
+    cell.tell("touch /hungry")  # not before: the Engine can miss what happens during the start
     until(lambda: cell.inspect()["State"]["OOMKilled"])
 
 

@@ -54,7 +54,7 @@ OUTCOMES = {
     "post-always": Outcome("FAILED", "working\ncleaning up\n", error=r"exit code 3"),
     "sidecar": Outcome(printed="served beside the task\n"),
     "mounts": Outcome(printed="one\ntwo\n /fast tmpfs\n"),
-    "limits": Outcome("FAILED", error=r"out of memory: exit code"),
+    "limits": Outcome("FAILED", error=r"(killed, probably )?out of memory: exit code 137"),
     "retry": Outcome("FAILED", "no luck\n" * 3, error=r"exit code 1: no luck", runs="FAILED FAILED FAILED"),
     "parallel": Outcome(printed="one, other\n", result="one and other", runs="COMPLETED " * 4),
     "each": Outcome(printed="rendering 1366x768\nrendering 1920x1080\nrendering 800x600\n", runs="COMPLETED " * 4),

@@ -264,7 +264,7 @@ class Found(Engine):
             raise Gone
         labels = spec.labels(work()) | {spec.SPEC: "of another claim"}
         ended = "2026-01-02T00:00:00Z"
-        return Container("c" * 64, "image", labels, False, self._started_at, ended, 0, False, "", {})  # noqa: FBT003
+        return Container("c" * 64, "image", labels, False, self._started_at, ended, 0, False, 0, "", {})  # noqa: FBT003
 
     def remove(self, container: str) -> None:
         self.removed.append(container)
@@ -332,11 +332,19 @@ def test_a_task_is_told_who_it_is_and_can_not_change_where_its_result_is() -> No
 
 def test_an_error_repeats_the_last_lines() -> None:
     output = "".join(f"line {number}\n" for number in range(50)).encode()
-    error = exited(3, output, oom_killed=False).error
+    error = exited(3, output).error
     assert error == "exit code 3: " + "\n".join(f"line {number}" for number in range(50 - LINES, 50))
-    assert exited(3, b"", oom_killed=False).error == "exit code 3"
-    assert exited(137, b"big\n", oom_killed=True).error == "out of memory: exit code 137: big"
-    assert "\0" not in exited(1, b"a\0b", oom_killed=False).error
+    assert exited(3, b"").error == "exit code 3"
+    assert "\0" not in exited(1, b"a\0b").error
+
+
+def test_who_was_killed_for_want_of_memory_is_told_so_as_far_as_it_is_known() -> None:
+    seen = exited(137, b"big\n", oom_killed=True, memory=1)
+    assert (seen.error, seen.cause) == ("out of memory: exit code 137: big", "oom")
+    missed = exited(137, b"big\n", memory=1)
+    assert (missed.error, missed.cause) == ("killed, probably out of memory: exit code 137: big", "exit")
+    assert exited(137, b"").error == "exit code 137"
+    assert exited(3, b"", memory=1).error == "exit code 3"
 
 
 def test_signals_come_between() -> None:

@@ -71,7 +71,7 @@ class Beside:
     def inspect(self, _: str) -> Container:
         ip = {spec.name(c.ATTEMPT_1): "127.0.0.1"}
         labels = {spec.LOG: WORK.log.hex, spec.ATTEMPT: WORK.key}
-        return Container("c" * 64, "image", labels, True, "2026-01-01T00:00:00Z", "0001-01-01", 0, False, "", ip)  # noqa: FBT003
+        return Container("c" * 64, "image", labels, True, "2026-01-01T00:00:00Z", "0001-01-01", 0, False, 0, "", ip)  # noqa: FBT003
 
     def stop(self, *_: object) -> None:
         self.ended.set()

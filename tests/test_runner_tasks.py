@@ -165,12 +165,20 @@ def test_a_network_that_can_not_be_had_is_told(site: Site, name: str) -> None:
 
 def test_a_task_that_eats_more_memory_than_it_may_is_told_so(site: Site) -> None:
     with site.running():
-        eater = "x=aaaaaaaaaaaaaaaa; while :; do x=$x$x; done"
+        eater = "until [ -e /hungry ]; do usleep 10000; done; x=aaaaaaaaaaaaaaaa; while :; do x=$x$x; done"
         job = site.submit(task(eater, limits=Limits(memory="16m")))
+        running(site, job, "").exec_run("touch /hungry")  # for the Engine can miss what happens before it runs
         assert site.ends(job) is JobStatus.FAILED
     failed = site.last(job, TaskFailed)
     assert failed.cause == "oom"
     assert failed.error.startswith("out of memory: exit code 137")
+
+
+def test_a_task_that_was_killed_where_memory_is_limited_is_told_what_that_may_mean(site: Site) -> None:
+    with site.running():
+        job = site.submit(task("exit 137", limits=Limits(memory="16m")))
+        assert site.ends(job) is JobStatus.FAILED
+    assert site.last(job, TaskFailed).error == "killed, probably out of memory: exit code 137"
 
 
 def test_all_programs_of_a_task_have_its_limits(site: Site) -> None:

@@ -50,6 +50,9 @@ class Container(msgspec.Struct, frozen=True):
     ended_at: str
     exit_code: int
     oom_killed: bool
+    """Whether the Engine saw it killed for want of memory; what happens within moments of the start it can miss."""
+    memory: int
+    """The bytes that it may take; 0 means any."""
     error: str
     """Why it could not be started."""
     addresses: dict[str, str]
@@ -68,6 +71,7 @@ class Container(msgspec.Struct, frozen=True):
             ended_at=state["FinishedAt"],
             exit_code=state["ExitCode"],
             oom_killed=state.get("OOMKilled", False),
+            memory=document["HostConfig"]["Memory"],
             error=state["Error"],
             addresses={name: each["IPAddress"] for name, each in document["NetworkSettings"]["Networks"].items()},
         )

@@ -237,5 +237,5 @@ class Leg:
     def _exited(self, exit_code: int, *, engine_was_away: bool) -> Failure:
         last = self._means.tools.output.last(self._means.work.key, TAIL, self._phase.name)
         container = self.container.look()
-        oom_killed = container is not None and container.oom_killed
-        return exited(exit_code, last, oom_killed=oom_killed, engine_was_away=engine_was_away)
+        oom_killed, memory = (container.oom_killed, container.memory) if container else (False, 0)
+        return exited(exit_code, last, oom_killed=oom_killed, memory=memory, engine_was_away=engine_was_away)

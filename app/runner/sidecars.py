@@ -137,11 +137,12 @@ class Service:
     def _failure(self, container: str, exit_code: int | None) -> Failure:
         if exit_code is None:
             return Failure(f"{self._phase.title}: its container is gone", "container")
-        last, oom_killed = b"", False
+        last, oom_killed, memory = b"", False, 0
         with suppress(EngineAway, EngineRefusal):
             last = self._means.engine.tail(container, LINES)
-            oom_killed = self._means.engine.inspect(container).oom_killed
-        return exited(exit_code, last, oom_killed=oom_killed).titled(self._phase.title)
+            shown = self._means.engine.inspect(container)
+            oom_killed, memory = shown.oom_killed, shown.memory
+        return exited(exit_code, last, oom_killed=oom_killed, memory=memory).titled(self._phase.title)
 
     def _ask(self) -> None:
         """Have it asked, in a thread of its own, whether it is ready; without a probe it is."""

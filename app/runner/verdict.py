@@ -8,6 +8,8 @@ from domain import job
 from domain.job.commands import RunnerCommand
 from domain.job.events import Cause
 
+KILLED = 137
+"""The exit code of what was killed (128 + SIGKILL), by whomever."""
 LINES = 10
 """The last lines of the output, which an error repeats."""
 TAIL = 2_000
@@ -76,9 +78,15 @@ def lost(reason: NeverRan) -> Verdict:
     return Verdict(job.Lose, {"reason": str(reason)})
 
 
-def exited(exit_code: int, output: bytes, *, oom_killed: bool, engine_was_away: bool = False) -> Failure:
-    """Say how a program failed, and its last words."""
-    what = f"out of memory: exit code {exit_code}" if oom_killed else f"exit code {exit_code}"
+def exited(
+    exit_code: int, output: bytes, *, oom_killed: bool = False, memory: int = 0, engine_was_away: bool = False
+) -> Failure:
+    """Say how a program failed that might take so many bytes of memory (0: any), and its last words."""
+    what = f"exit code {exit_code}"
+    if oom_killed:
+        what = f"out of memory: {what}"
+    elif memory and exit_code == KILLED:
+        what = f"killed, probably out of memory: {what}"
     if engine_was_away:
         what += " (the Docker Engine was away meanwhile)"
     text = output.decode(errors="replace").lstrip("\N{REPLACEMENT CHARACTER}")  # half a character, where it was cut

@@ -171,7 +171,7 @@ class ProcessLeg:
             raise Failure(msg, "container")
         if exit_code:
             last = self._means.tools.output.last(self._means.work.key, TAIL, self._phase.name)
-            raise exited(exit_code, last, oom_killed=False)
+            raise exited(exit_code, last)
 
     def _lost(self, lookout: Lookout) -> Failure:
         """Judge a program of which no warden tells how it ended."""

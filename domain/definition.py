@@ -23,7 +23,7 @@ COMPOSITE = ("parallel", "each", "subjob")
 
 
 class Definition(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename="camel"
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename="camel"
 ):
     """What a user wrote: defaults are empty, so that it encodes to what was written."""
 

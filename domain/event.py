@@ -9,21 +9,21 @@ from uuid import UUID
 import msgspec
 
 
-class Event(msgspec.Struct, frozen=True, tag=True, tag_field="type", omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, gc=False, tag=True, tag_field="type", omit_defaults=True):
     """A fact that was stored: the class name is its tag on disk, never renamed and never reused.
 
     Fields are only ever added, with defaults; a frozen sample of each event is kept in `tests/events/`.
     """
 
 
-class Command(msgspec.Struct, frozen=True):
+class Command(msgspec.Struct, frozen=True, gc=False):
     """A wish that a decider may refuse; time and ids come with it."""
 
     at: datetime
     """When it was asked for, in UTC."""
 
 
-class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
+class Actor(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Who asked."""
 
     kind: Literal["client", "runner", "system"]
@@ -33,7 +33,7 @@ class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where a client called from."""
 
 
-class Context(msgspec.Struct, frozen=True, omit_defaults=True):
+class Context(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What is known of a command beside its content; it goes into the envelope of each event."""
 
     actor: Actor
@@ -45,7 +45,7 @@ class Context(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str = ""
 
 
-class Recorded(msgspec.Struct, frozen=True):
+class Recorded(msgspec.Struct, frozen=True, gc=False):
     """An event at its place in a stream and in the log."""
 
     originator_id: UUID

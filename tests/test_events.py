@@ -13,6 +13,7 @@ from eventsourcing.persistence import StoredEvent
 from app.log.mapper import NoTranscoder, TagMapper
 from domain.event import Recorded
 from domain.job import JobEvent
+from domain.job.evolve import CHANGES
 from domain.runner import RunnerEvent
 from tests import controls
 
@@ -29,6 +30,10 @@ def stored(name: str) -> StoredEvent:
 
 def tag(name: str) -> str:
     return name.partition("-")[0]
+
+
+def test_of_every_event_of_a_job_it_is_known_what_it_changes() -> None:
+    assert CHANGES.keys() == set(get_args(JobEvent))
 
 
 @pytest.mark.parametrize("name", NAMES)

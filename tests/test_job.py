@@ -175,7 +175,8 @@ def test_an_attempt_is_adopted_only_where_it_was_claimed_for() -> None:
 
 
 def test_an_attempt_that_never_ran_makes_place_for_a_new_one() -> None:
-    assert when(LOSE, SUBMITTED, SCHEDULED_1, CLAIMED_1, INTENDED_1) == (LOST_1, SCHEDULED_1B)
+    anew = msgspec.structs.replace(SCHEDULED_1B, losses=1)
+    assert when(LOSE, SUBMITTED, SCHEDULED_1, CLAIMED_1, INTENDED_1) == (LOST_1, anew)
 
 
 @pytest.mark.parametrize(

@@ -217,6 +217,31 @@ def test_a_lost_attempt_is_made_good_without_counting_as_a_retry() -> None:
     assert story.last(job.TaskScheduled).retries == 0
 
 
+def test_attempts_that_are_lost_in_a_row_are_made_good_after_longer_and_longer_pauses_and_in_the_end_fail() -> None:
+    story = Story(task(retry=Retry(limit=1)))
+    pauses = []
+    for _ in range(9):
+        story.start("1")
+        story.report("1", job.Lose, reason="the name is taken")
+        due = story.last(job.TaskScheduled).due
+        pauses.append((due - story.at).total_seconds() if due else None)
+        story.at = due or story.at
+    assert pauses == [None, 1, 2, 4, 8, 16, 32, 60, 60]
+    story.start("1")
+    assert story.report("1", job.Lose, reason="the name is taken") == ["TaskFailed 1", "JobFailed"]
+    error = "could not be started, 10 times in a row; the last time: the name is taken"
+    assert story.last(job.TaskFailed).error == error
+
+
+def test_only_losses_in_a_row_count() -> None:
+    story = Story(task(retry=Retry(limit=1)))
+    story.start("1")
+    story.report("1", job.Lose, reason="never started")
+    assert story.last(job.TaskScheduled).losses == 1
+    story.fail("1")
+    assert story.last(job.TaskScheduled).losses == 0
+
+
 def test_the_result_of_a_job_is_its_output_evaluated_at_the_end() -> None:
     story = Story(task(var="a"), output="{{ tasks.a + '!' }}")
     story.complete("1", "42")
@@ -329,4 +354,4 @@ def test_what_is_over_has_no_children_and_is_not_tried_again() -> None:
     with pytest.raises(Refused, match="not a composite task under way"):
         story.state.branch(over.id)
     with pytest.raises(Refused, match="is over"):
-        Flow(story.state, NOON).retry(over, job.TaskLost(at=NOON, attempt=over.id, reason="no"), 0, 0)
+        Flow(story.state, NOON).retry(over, job.TaskLost(at=NOON, attempt=over.id, reason="no"), 0, retries=0)

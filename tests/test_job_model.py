@@ -60,7 +60,7 @@ def commands(attempt: Attempt, chance: int) -> Any:
         return job.EndSubjob(at=NOON, attempt=attempt.id, error=None if chance < 80 else "no")
     match attempt.status:
         case TaskStatus.SCHEDULED:
-            return job.Claim(**mine, engine=ENGINE)
+            return job.Claim(**mine | {"at": attempt.due or NOON}, engine=ENGINE)
         case TaskStatus.CLAIMED if chance < 80:
             return job.IntendStart(**mine, container="c")
         case TaskStatus.STARTING if chance < 80:

@@ -16,8 +16,8 @@ import pytest
 
 from app.log.log import now
 from app.runner import phases, sidecars, spec
+from app.runner.docker_leg import Begun, Means
 from app.runner.engine import Container, Engine
-from app.runner.leg import Begun, Means
 from app.runner.patience import Patience
 from app.runner.reporter import Reporter
 from app.runner.runtime import Work

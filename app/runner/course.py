@@ -1,31 +1,44 @@
-"""The course of one attempt on a Docker Engine: its phases, one after another, from any point of it to a verdict."""
+"""The course of one attempt, phase after phase, on whatever runs them: from any point of it to a verdict."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
 
 from app.runner import phases
-from app.runner.exchange import Exchange
-from app.runner.leg import Leg, Means
 from app.runner.limits import task_limit
 from app.runner.phases import Phase
-from app.runner.remains import Remains
-from app.runner.sidecars import Sidecars
-from app.runner.signals import Cancelled, TimedOut
+from app.runner.reporter import Reporter
+from app.runner.runtime import Work
+from app.runner.signals import Cancelled, Signals, TimedOut
 from app.runner.verdict import CalledOff, Failure, NeverRan, Verdict, completed, failed, lost, stopped
 from domain.job import TaskStatus
 
 
-class DockerCourse:
+class Leg(Protocol):
+    """One phase on its way."""
+
+    def run(self, *, announced: bool) -> None:
+        """Bring the phase to its end from wherever it is; whatever is not a good end is raised."""
+
+    def result(self) -> str:
+        """Return what the phase left as its result."""
+
+    def call_off(self) -> int | None:
+        """See to what is left of a phase that was called off while no runner was there; return its exit code."""
+
+
+class PhasedCourse(ABC):
     """Walks through all phases; after a crash again, and what was announced is found and taken up as it is."""
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, work: Work, signals: Signals, reporter: Reporter) -> None:
         """Know whose course it is; nothing happens yet."""
-        self._means = means
-        self._task = means.work.task
-        self._limit = task_limit(means.work)
-        self._own = Leg(means, phases.own(self._task))
-        self._sidecars = Sidecars(means)
+        self._work = work
+        self._signals = signals
+        self._reporter = reporter
+        self._limit = task_limit(work)
         self._announced: Collection[str] = ()
 
     def run(self, status: TaskStatus, announced: Collection[str]) -> Verdict:
@@ -33,7 +46,7 @@ class DockerCourse:
         self._announced = announced
         try:
             if status is TaskStatus.CANCELLED:
-                return self._call_off()
+                return stopped(self._call_off())
             return completed(self._walk())
         except NeverRan as reason:
             return lost(reason)
@@ -44,15 +57,21 @@ class DockerCourse:
         except Cancelled:
             return stopped()
 
+    @abstractmethod
     def clean(self) -> None:
-        """Remove what the attempt has on the Engine and in the runner's folder, as far as it can be now."""
-        work, task = self._means.work, self._task
-        if task.pre or task.post or task.sidecars or task.mounts:
-            Remains(self._means.engine, work.log, work.place.attempt).clean()
-        else:
-            self._own.container.discard()
-        for phase in phases.each(task):
-            Exchange(self._means.folder(phase)).remove()
+        """Remove what is left of the attempt, as far as it can be now."""
+
+    @abstractmethod
+    def _leg(self, phase: Phase, *, tidying: bool = False) -> Leg:
+        """Take a phase upon itself, which may only be to tidy up after a failure."""
+
+    @abstractmethod
+    def _begin(self) -> None:
+        """Make what all phases need, unless it was made before a crash."""
+
+    def _beside(self) -> AbstractContextManager[None]:
+        """Have run, meanwhile, what runs beside the task's own phase."""
+        return nullcontext()
 
     def _walk(self) -> str:
         """Return the result, if all phases end well; those that tidy up after failures run in any case."""
@@ -61,7 +80,7 @@ class DockerCourse:
             result = self._to_result()
         except Failure as reason:
             failure = reason
-        for phase in phases.after(self._task):
+        for phase in phases.after(self._work.task):
             if failure is None or phase.is_for_failures:
                 failure = self._to_end(phase, failure)
         if failure is not None:
@@ -70,12 +89,12 @@ class DockerCourse:
 
     def _to_result(self) -> str:
         try:
+            self._signals.limit(self._limit and self._limit.at)
             self._begin()
-            for phase in phases.before(self._task):
+            for phase in phases.before(self._work.task):
                 self._run(phase)
-            with self._sidecars.beside(self._announced):
-                self._own.run(announced=phases.OWN in self._announced)
-                return self._own.result()
+            with self._beside():
+                return self._run(phases.own(self._work.task)).result()
         except TimedOut:  # between two phases
             if self._limit is None:
                 raise
@@ -84,13 +103,6 @@ class DockerCourse:
             if not self._has_run():
                 raise
             raise _half_run(reason) from None
-
-    def _begin(self) -> None:
-        self._means.signals.limit(self._limit and self._limit.at)
-        if self._means.work.may_follow and not self._announced:
-            self._means.surroundings.make_way()
-        if phases.OWN not in self._announced:
-            self._means.surroundings.prepare()
 
     def _to_end(self, phase: Phase, failure: Failure | None) -> Failure | None:
         """Run a phase after the task's own; return the first failure, which may be an earlier one."""
@@ -102,23 +114,23 @@ class DockerCourse:
             return failure or _half_run(reason)
         return failure
 
-    def _run(self, phase: Phase, *, tidying: bool = False) -> None:
-        Leg(self._means, phase, tidying=tidying).run(announced=phase.name in self._announced)
+    def _run(self, phase: Phase, *, tidying: bool = False) -> Leg:
+        leg = self._leg(phase, tidying=tidying)
+        leg.run(announced=phase.name in self._announced)
+        return leg
 
     def _has_run(self) -> bool:
         """Tell whether something of the attempt ran, or may have: of what was announced, all but the last did."""
-        return self._means.reporter.has_started or len(self._announced) > 1
+        return self._reporter.has_started or len(self._announced) > 1
 
-    def _call_off(self) -> Verdict:
-        """See to what is left of an attempt that was cancelled while no runner was there."""
-        signals = self._means.signals
-        signals.cancelled = signals.cancelled or self._means.work.claim.position
+    def _call_off(self) -> int | None:
+        """See to what is left of an attempt that was cancelled while no runner was there; return its exit code."""
+        self._signals.cancelled = self._signals.cancelled or self._work.claim.position
         exit_code = None
-        for phase in phases.in_turn(self._task):
+        for phase in phases.in_turn(self._work.task):
             if phase.name in self._announced:
-                exit_code = Leg(self._means, phase).call_off()
-        self._sidecars.end()
-        return stopped(exit_code)
+                exit_code = self._leg(phase).call_off()
+        return exit_code
 
 
 def _half_run(reason: NeverRan) -> Failure:

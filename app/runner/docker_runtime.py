@@ -7,11 +7,11 @@ from threading import Event
 from uuid import UUID
 
 from app.runner import spec
-from app.runner.course import DockerCourse
+from app.runner.docker_course import DockerCourse
+from app.runner.docker_leg import Means
 from app.runner.engine import Engine, EngineAway, EngineRefusal
 from app.runner.image_keeper import ImageKeeper
 from app.runner.images import Images
-from app.runner.leg import Means
 from app.runner.mounts import Folders
 from app.runner.patience import Patience
 from app.runner.remains import Remains

@@ -11,8 +11,8 @@ from threading import Event, Lock, Thread
 
 from app.log.log import now
 from app.runner import phases, spec
+from app.runner.docker_leg import Begun, DockerLeg, Means
 from app.runner.engine import EngineAway, EngineRefusal
-from app.runner.leg import Begun, Leg, Means
 from app.runner.limits import Limit, own_limit, task_limit
 from app.runner.phases import Phase
 from app.runner.signals import Cancelled, TimedOut
@@ -41,7 +41,7 @@ class Service:
         self._means = means
         self._phase = phase
         self._probe = probe
-        self._leg = Leg(means, phase)
+        self._leg = DockerLeg(means, phase)
         self._ready = Event()
         self._over = Event()
         """Set when nobody cares any more what becomes of it."""

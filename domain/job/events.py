@@ -17,7 +17,7 @@ Cause = Literal["exit", "oom", "timeout", "image", "container", "result", "unkno
 or a task inside it did, or the job that it had started."""
 
 
-class Output(msgspec.Struct, frozen=True):
+class Output(msgspec.Struct, frozen=True, gc=False):
     """What an attempt printed, by measure: the text itself is kept outside the log."""
 
     length: int
@@ -25,7 +25,7 @@ class Output(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class Parent(msgspec.Struct, frozen=True):
+class Parent(msgspec.Struct, frozen=True, gc=False):
     """The task that started a job."""
 
     job: UUID
@@ -62,6 +62,8 @@ class TaskScheduled(Event, frozen=True):
     """How many failures this attempt makes good since the task was first begun, or the job was restarted."""
     due: datetime | None = None
     """When it may run at the earliest; nothing for at once."""
+    losses: int = 0
+    """How many attempts in a row, just before this one, were never started."""
 
 
 class TaskExpanded(Event, frozen=True):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from collections.abc import Callable
+from typing import Any, assert_never
 
 from domain.definition import JobDefinition
 from domain.job.events import (
@@ -37,8 +38,6 @@ from domain.job.state import Attempt, Branch, Job, JobStatus, TaskStatus
 Beginning = TaskScheduled | TaskExpanded | SubjobStarted | TaskSkipped | TaskRejected
 """Events by which an attempt comes into being."""
 Ending = TaskCompleted | TaskFailed | TaskLost
-Held = TaskClaimed | TaskAdopted | TaskStartIntended | TaskStarted | TaskProgressed | TaskStopped
-Delivery = WebhookAttempted | WebhookDelivered | WebhookGaveUp
 
 _BEGINNINGS = {
     TaskScheduled: TaskStatus.SCHEDULED,
@@ -52,40 +51,34 @@ _OUTCOMES = {TaskCompleted: TaskStatus.COMPLETED, TaskFailed: TaskStatus.FAILED,
 
 def evolve(job: Job, event: JobEvent) -> Job:
     """Return the job as it is after the event; the given one is used up."""
-    match event:
-        case TaskScheduled() | TaskExpanded() | SubjobStarted() | TaskSkipped() | TaskRejected():
-            _begin(job, event)
-        case TaskCompleted() | TaskFailed() | TaskLost():
-            _end(job, event)
-        case TaskClaimed() | TaskAdopted() | TaskStartIntended() | TaskStarted() | TaskProgressed() | TaskStopped():
-            _evolve_held(job, event)
-        case WebhookAttempted() | WebhookDelivered() | WebhookGaveUp():
-            _settle(job, event)
-        case _:
-            _evolve_job(job, event)
+    CHANGES[type(event)](job, event)
     return job
 
 
-def _evolve_job(
-    job: Job, event: JobSubmitted | JobCompleted | JobFailed | JobCancelled | JobRestarted | JobDeleted
-) -> None:
-    match event:
-        case JobSubmitted():
-            job.id, job.definition, job.parent = event.job, event.definition, event.parent
-            job.root = _root(event.definition)
-        case JobCompleted():
-            job.status = JobStatus.COMPLETED
-        case JobFailed():
-            _call_off(job, JobStatus.FAILED)
-        case JobCancelled():
-            _call_off(job, JobStatus.CANCELLED)
-        case JobRestarted():
-            job.status = JobStatus.RUNNING if job.has_begun else JobStatus.PENDING
-            job.root.rewind(event.position)
-        case JobDeleted():
-            job.deleted = True
-        case _:
-            assert_never(event)
+def _submit(job: Job, event: JobSubmitted) -> None:
+    job.id, job.definition, job.parent = event.job, event.definition, event.parent
+    job.root = _root(event.definition)
+
+
+def _complete_job(job: Job, _: JobCompleted) -> None:
+    job.status = JobStatus.COMPLETED
+
+
+def _fail_job(job: Job, _: JobFailed) -> None:
+    _call_off(job, JobStatus.FAILED)
+
+
+def _cancel(job: Job, _: JobCancelled) -> None:
+    _call_off(job, JobStatus.CANCELLED)
+
+
+def _restart(job: Job, event: JobRestarted) -> None:
+    job.status = JobStatus.RUNNING if job.has_begun else JobStatus.PENDING
+    job.root.rewind(event.position)
+
+
+def _delete(job: Job, _: JobDeleted) -> None:
+    job.deleted = True
 
 
 def _root(definition: JobDefinition) -> Branch:
@@ -101,14 +94,14 @@ def _begin(job: Job, event: Beginning) -> None:
     branch = job.branch(attempt.parent)
     branch.begin(attempt.place)
     match event:
-        case TaskSkipped():
-            branch.end()
-        case TaskRejected():
-            branch.running -= 1
         case TaskScheduled() | TaskExpanded() | SubjobStarted():
             attempt.task = event.task
             job.active[attempt.id] = attempt
             _fill_in(job, attempt, event)
+        case TaskSkipped():
+            branch.end()
+        case TaskRejected():
+            branch.running -= 1
         case _:
             assert_never(event)
 
@@ -116,7 +109,7 @@ def _begin(job: Job, event: Beginning) -> None:
 def _fill_in(job: Job, attempt: Attempt, event: TaskScheduled | TaskExpanded | SubjobStarted) -> None:
     match event:
         case TaskScheduled():
-            attempt.retries, attempt.due = event.retries, event.due
+            attempt.retries, attempt.losses, attempt.due = event.retries, event.losses, event.due
         case TaskExpanded():
             attempt.branch = _inner(job.branch(attempt.parent), attempt.place, event)
         case SubjobStarted():
@@ -162,27 +155,8 @@ def _call_off(job: Job, status: JobStatus) -> None:
         _close(job, attempt, TaskStatus.CANCELLED)
 
 
-def _evolve_held(job: Job, event: Held) -> None:
+def _claim(job: Job, event: TaskClaimed) -> None:
     attempt = job.attempts[event.attempt]
-    match event:
-        case TaskClaimed():
-            _claim(job, attempt, event)
-        case TaskAdopted():
-            attempt.epoch = event.epoch
-        case TaskStartIntended():
-            _announce(attempt, event)
-        case TaskStarted():
-            attempt.status = TaskStatus.RUNNING
-            job.status = JobStatus.RUNNING
-        case TaskProgressed():
-            attempt.progress = event.progress
-        case TaskStopped():
-            attempt.stopped = True
-        case _:
-            assert_never(event)
-
-
-def _claim(job: Job, attempt: Attempt, event: TaskClaimed) -> None:
     attempt.status, attempt.runner, attempt.epoch = TaskStatus.CLAIMED, event.runner, event.epoch
     attempt.engine, attempt.stopped = event.engine, False
     job.has_begun = True
@@ -190,7 +164,12 @@ def _claim(job: Job, attempt: Attempt, event: TaskClaimed) -> None:
         job.status = JobStatus.SCHEDULED
 
 
-def _announce(attempt: Attempt, event: TaskStartIntended) -> None:
+def _adopt(job: Job, event: TaskAdopted) -> None:
+    job.attempts[event.attempt].epoch = event.epoch
+
+
+def _announce(job: Job, event: TaskStartIntended) -> None:
+    attempt = job.attempts[event.attempt]
     attempt.phases = (*attempt.phases, event.phase)
     if not event.phase:
         attempt.container = event.container
@@ -198,6 +177,44 @@ def _announce(attempt: Attempt, event: TaskStartIntended) -> None:
         attempt.status = TaskStatus.STARTING
 
 
-def _settle(job: Job, event: Delivery) -> None:
-    if not isinstance(event, WebhookAttempted):
-        job.settled[event.webhook] = event.cause
+def _start(job: Job, event: TaskStarted) -> None:
+    job.attempts[event.attempt].status = TaskStatus.RUNNING
+    job.status = JobStatus.RUNNING
+
+
+def _progress(job: Job, event: TaskProgressed) -> None:
+    job.attempts[event.attempt].progress = event.progress
+
+
+def _stop(job: Job, event: TaskStopped) -> None:
+    job.attempts[event.attempt].stopped = True
+
+
+def _keep(_: Job, __: WebhookAttempted) -> None:
+    """Change nothing: only how a delivery came out is remembered."""
+
+
+def _settle(job: Job, event: WebhookDelivered | WebhookGaveUp) -> None:
+    job.settled[event.webhook] = event.cause
+
+
+CHANGES: dict[type[JobEvent], Callable[[Job, Any], None]] = {
+    JobSubmitted: _submit,
+    JobCompleted: _complete_job,
+    JobFailed: _fail_job,
+    JobCancelled: _cancel,
+    JobRestarted: _restart,
+    JobDeleted: _delete,
+    **dict.fromkeys(_BEGINNINGS, _begin),
+    **dict.fromkeys(_OUTCOMES, _end),
+    TaskClaimed: _claim,
+    TaskAdopted: _adopt,
+    TaskStartIntended: _announce,
+    TaskStarted: _start,
+    TaskProgressed: _progress,
+    TaskStopped: _stop,
+    WebhookAttempted: _keep,
+    WebhookDelivered: _settle,
+    WebhookGaveUp: _settle,
+}
+"""What each event does: looked up, for to ask a struct's class about an event costs as much as the change itself."""

@@ -100,7 +100,9 @@ class Flow:
         self.events.append(failed)
         self._fail_around(attempt.parent, failed.error)
 
-    def retry(self, attempt: Attempt, ended: TaskFailed | TaskLost, delay: float, failures: int) -> None:
+    def retry(
+        self, attempt: Attempt, ended: TaskFailed | TaskLost, delay: float, *, retries: int, losses: int = 0
+    ) -> None:
         """End an attempt and schedule another one of the same task, just as it was evaluated."""
         if attempt.task is None:
             raise Refused(f"attempt {attempt.id.hex} is over")
@@ -115,8 +117,9 @@ class Flow:
             task=attempt.task,
             parent=attempt.parent,
             path=attempt.path,
-            retries=failures,
+            retries=retries,
             due=self._at + timedelta(seconds=delay) if delay else None,
+            losses=losses,
         )
         self.events.append(scheduled)
 

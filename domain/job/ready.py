@@ -67,8 +67,8 @@ def result_of(output: str, scope: Scope) -> str:
 
 def ready(task: TaskDefinition, scope: Scope, defaults: Defaults | None) -> TaskDefinition:
     """Return a task that runs containers, as it will be run."""
-    made = _with_defaults(_rendered(task, scope), defaults)
-    return _checked(task, made)
+    rendered = _rendered(task, scope) if _has_expressions(task) else task
+    return _checked(task, _with_defaults(rendered, defaults))
 
 
 def composite(task: TaskDefinition, scope: Scope) -> TaskDefinition:
@@ -77,6 +77,11 @@ def composite(task: TaskDefinition, scope: Scope) -> TaskDefinition:
     if task.subjob is not None:
         made = _replaced(made, subjob=_subjob(task.subjob, scope))
     return _checked(task, made)
+
+
+def _has_expressions(task: TaskDefinition) -> bool:
+    """Tell in one look at all fields what else each of them would have to be asked."""
+    return b"{{" in msgspec.json.encode(task)
 
 
 def _rendered(task: TaskDefinition, scope: Scope) -> TaskDefinition:

@@ -23,6 +23,10 @@ from domain.job.state import Attempt, Job, TaskStatus
 
 LONGEST_DELAY = 365 * 24 * 3600.0
 """Seconds that a retry waits at most, when nothing else bounds it."""
+MOST_LOSSES = 10
+"""Attempts in a row that may be lost: something keeps the task from ever being started, and will go on to."""
+LONGEST_PAUSE = 60.0
+"""Seconds, at most, before a lost attempt is made good: none for the first, one for the next, then always doubled."""
 
 Events = tuple[JobEvent, ...]
 Report = IntendStart | Start | Progress | Complete | Fail | Lose | Stop
@@ -112,7 +116,7 @@ def _fail(command: Fail, job: Job, attempt: Attempt) -> Events:
     flow = Flow(job, command.at)
     retry = attempt.task.retry if attempt.task else None
     if retry is not None and attempt.retries < retry.limit:
-        flow.retry(attempt, failed, _delay(retry, attempt.retries), attempt.retries + 1)
+        flow.retry(attempt, failed, _delay(retry, attempt.retries), retries=attempt.retries + 1)
     else:
         flow.fail(attempt, failed)
     return tuple(flow.events)
@@ -127,10 +131,19 @@ def _delay(retry: Retry, failures: int) -> float:
 
 
 def _lose(command: Lose, job: Job, attempt: Attempt) -> Events:
-    lost = TaskLost(at=command.at, attempt=attempt.id, reason=command.reason)
     flow = Flow(job, command.at)
-    flow.retry(attempt, lost, 0.0, attempt.retries)
+    losses = attempt.losses + 1
+    if losses < MOST_LOSSES:
+        lost = TaskLost(at=command.at, attempt=attempt.id, reason=command.reason)
+        flow.retry(attempt, lost, _pause(losses), retries=attempt.retries, losses=losses)
+    else:
+        error = f"could not be started, {losses} times in a row; the last time: {command.reason}"
+        flow.fail(attempt, TaskFailed(at=command.at, attempt=attempt.id, error=error, cause="container"))
     return tuple(flow.events)
+
+
+def _pause(losses: int) -> float:
+    return min(2.0 ** (losses - 2), LONGEST_PAUSE) if losses > 1 else 0.0
 
 
 def _stop(command: Stop | Complete | Fail | Lose, attempt: Attempt) -> Events:

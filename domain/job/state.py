@@ -137,6 +137,7 @@ class Attempt(msgspec.Struct):
     task: TaskDefinition | None = None
     """What is run; none once that is over."""
     retries: int = 0
+    losses: int = 0
     due: datetime | None = None
     phases: tuple[str, ...] = ()
     """The containers whose start has been announced; the empty word is the task's own."""

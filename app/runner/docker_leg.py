@@ -71,7 +71,7 @@ class Begun(NamedTuple):
     """When it had ended, if it was found so."""
 
 
-class Leg:
+class DockerLeg:
     """One phase on its way."""
 
     def __init__(self, means: Means, phase: Phase, *, tidying: bool = False) -> None:

@@ -39,14 +39,18 @@ Beginning = TaskScheduled | TaskExpanded | SubjobStarted | TaskSkipped | TaskRej
 """Events by which an attempt comes into being."""
 Ending = TaskCompleted | TaskFailed | TaskLost
 
-_BEGINNINGS = {
+_BEGINNINGS: dict[type[JobEvent], TaskStatus] = {
     TaskScheduled: TaskStatus.SCHEDULED,
     TaskExpanded: TaskStatus.RUNNING,
     SubjobStarted: TaskStatus.RUNNING,
     TaskSkipped: TaskStatus.SKIPPED,
     TaskRejected: TaskStatus.FAILED,
 }
-_OUTCOMES = {TaskCompleted: TaskStatus.COMPLETED, TaskFailed: TaskStatus.FAILED, TaskLost: TaskStatus.LOST}
+_OUTCOMES: dict[type[JobEvent], TaskStatus] = {
+    TaskCompleted: TaskStatus.COMPLETED,
+    TaskFailed: TaskStatus.FAILED,
+    TaskLost: TaskStatus.LOST,
+}
 
 
 def evolve(job: Job, event: JobEvent) -> Job:

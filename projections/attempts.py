@@ -8,6 +8,7 @@ import msgspec
 
 from domain.definition import TaskDefinition
 from domain.job import (
+    Beginning,
     SubjobStarted,
     TaskClaimed,
     TaskCompleted,
@@ -100,16 +101,15 @@ COLUMNS = {
 ALWAYS = {"id", "job", "position", "state", "created_at", "task"}
 
 Row = tuple[str | int | None, ...]
-Beginning = TaskScheduled | TaskExpanded | SubjobStarted | TaskSkipped | TaskRejected
-"""Events with which an attempt begins."""
-BEGINNINGS = {
-    TaskScheduled: ("SCHEDULED", True, False, False, False),
-    TaskExpanded: ("RUNNING", True, True, False, False),
-    SubjobStarted: ("RUNNING", True, True, False, False),
-    TaskSkipped: ("SKIPPED", True, True, True, False),
-    TaskRejected: ("FAILED", False, False, False, True),
+BEGINNINGS: dict[type[Beginning], tuple[str, ...]] = {
+    TaskScheduled: ("SCHEDULED", "scheduled_at"),
+    TaskExpanded: ("RUNNING", "scheduled_at", "started_at"),
+    SubjobStarted: ("RUNNING", "scheduled_at", "started_at"),
+    TaskSkipped: ("SKIPPED", "scheduled_at", "started_at", "completed_at"),
+    TaskRejected: ("FAILED", "failed_at"),
 }
-"""The state with which it begins, and whether it was thereby scheduled, started, completed and failed."""
+"""The state with which an attempt begins, and what it has reached thereby."""
+TIMES = ("scheduled_at", "started_at", "completed_at", "failed_at")
 
 
 class Share(NamedTuple):
@@ -173,7 +173,7 @@ def _begun(recorded: Recorded) -> Row:
         event.position,
         state,
         at,
-        *[at if is_reached else None for is_reached in reached],
+        *[at if time in reached else None for time in TIMES],
         event.error if isinstance(event, TaskRejected) else None,
         event.task.var or None,
         _inside(event) if isinstance(event, TaskExpanded) else None,

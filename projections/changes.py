@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from domain.event import Recorded
-    from projections.attempts import Beginning, Share
+    from domain.job import Beginning
+    from projections.attempts import Share
 
 
 def create(database: Database) -> None:

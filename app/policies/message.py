@@ -13,14 +13,14 @@ from app import __version__
 from app.policies.address import Target, Unacceptable, target
 from app.policies.post import Message
 from app.policies.story import Story
-from app.policies.summaries import JobSummary, TaskSummary
+from app.policies.summaries import TaskSummary
 from domain import names, webhook
 from domain.definition import Webhook
 from domain.expression import ExpressionError, condition, render
 from domain.expression.values import Time
 from domain.job.scope import job_scope
 from domain.secrets import SecretGone, reveal
-from projections.wire import shown
+from projections.wire import JobSummary, shown
 
 HEADERS = {"content-type": "application/json; charset=UTF-8", "user-agent": f"jobledger/{__version__}"}
 """What is sent unless the job says otherwise."""

@@ -8,11 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from app.policies import summaries
-from app.policies.summaries import Beginning, JobSummary, TaskSummary
+from app.policies.summaries import TaskSummary
 from domain import job
 from domain.definition import JobDefinition
 from domain.event import Recorded
 from domain.job import (
+    Beginning,
     JobCancelled,
     JobFailed,
     JobSubmitted,
@@ -25,7 +26,7 @@ from domain.job import (
     TaskStarted,
 )
 from domain.webhook import JOB_PROGRESS, JOB_STATE, TASK_PROGRESS, TASK_STATE
-from projections.wire import timestamp
+from projections.wire import JobSummary, timestamp
 
 News = Mapping[str, Sequence[TaskSummary | None]]
 """Of what there is to tell, by the kind of webhook: of tasks, or, where there is none, of the job."""

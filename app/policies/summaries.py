@@ -10,6 +10,7 @@ import msgspec
 
 from domain.event import Recorded
 from domain.job import (
+    Beginning,
     Job,
     JobCancelled,
     JobCompleted,
@@ -29,34 +30,10 @@ from domain.job import (
     TaskStarted,
     TaskStatus,
 )
-from projections import jobs
-from projections.wire import Document, JobHead, percent, timestamp
+from projections import attempts, jobs
+from projections.wire import Document, JobSummary, percent, timestamp
 
-Beginning = TaskScheduled | TaskExpanded | SubjobStarted | TaskSkipped | TaskRejected
-"""Events with which an attempt begins."""
-BEGINNINGS: dict[type[Beginning], tuple[str, ...]] = {
-    TaskScheduled: ("SCHEDULED", "scheduled_at"),
-    TaskExpanded: ("RUNNING", "scheduled_at", "started_at"),
-    SubjobStarted: ("RUNNING", "scheduled_at", "started_at"),
-    TaskSkipped: ("SKIPPED", "scheduled_at", "started_at", "completed_at"),
-    TaskRejected: ("FAILED", "failed_at"),
-}
-"""The state with which it begins, and what it has reached thereby."""
 HUNDREDTH = Decimal("0.01")
-
-
-class JobSummary(JobHead, frozen=True, kw_only=True):
-    """A job as the list shows it."""
-
-    state: str
-    started_at: str | None = None
-    completed_at: str | None = None
-    failed_at: str | None = None
-    cancelled_at: str | None = None
-    position: int
-    progress: float | None = None
-    result: str | None = None
-    error: str | None = None
 
 
 class TaskSummary(Document, frozen=True, kw_only=True):
@@ -115,7 +92,7 @@ def progressed(job: JobSummary, position: int, share: float) -> JobSummary:
 def begun(recorded: Recorded, created_at: str) -> TaskSummary:
     """Return a task as an event lets it begin."""
     event: Beginning = recorded.event
-    state, *reached = BEGINNINGS[type(event)]
+    state, *reached = attempts.BEGINNINGS[type(event)]
     task = event.task
     at: dict[str, Any] = dict.fromkeys(reached, timestamp(event.at))
     return TaskSummary(

@@ -20,6 +20,7 @@ from domain.job.commands import (
 )
 from domain.job.decide import decide
 from domain.job.events import (
+    Beginning,
     Cause,
     JobCancelled,
     JobCompleted,
@@ -54,6 +55,7 @@ from domain.job.state import Attempt, Job, JobStatus, TaskStatus, attempt_id, in
 __all__ = [
     "Adopt",
     "Attempt",
+    "Beginning",
     "Cancel",
     "Cause",
     "Claim",

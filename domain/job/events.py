@@ -285,6 +285,8 @@ class WebhookGaveUp(Event, frozen=True):
     status: int | None = None
 
 
+Beginning = TaskScheduled | TaskExpanded | SubjobStarted | TaskSkipped | TaskRejected
+"""Events with which an attempt begins."""
 JobEvent = (
     JobSubmitted
     | TaskScheduled

@@ -7,6 +7,7 @@ from typing import Any, assert_never
 
 from domain.definition import JobDefinition
 from domain.job.events import (
+    Beginning,
     JobCancelled,
     JobCompleted,
     JobDeleted,
@@ -35,8 +36,6 @@ from domain.job.events import (
 from domain.job.scope import item_scope
 from domain.job.state import Attempt, Branch, Job, JobStatus, TaskStatus
 
-Beginning = TaskScheduled | TaskExpanded | SubjobStarted | TaskSkipped | TaskRejected
-"""Events by which an attempt comes into being."""
 Ending = TaskCompleted | TaskFailed | TaskLost
 
 _BEGINNINGS: dict[type[JobEvent], TaskStatus] = {

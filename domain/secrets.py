@@ -57,6 +57,14 @@ INSIDE: dict[type[Definition], tuple[str, ...]] = {
 INSIDE_TASK = attrgetter(*INSIDE[TaskDefinition])
 SECRET: dict[type[Definition], str] = {Registry: "password", Webhook: "secret", Subjob: "secrets"}
 """The fields that are secret by themselves, beside the secrets of a job."""
+MAY_SPELL: dict[type[Definition], str] = {
+    TaskDefinition: "env",
+    AuxiliaryTask: "env",
+    PostTask: "env",
+    Sidecar: "env",
+    Webhook: "headers",
+}
+"""The fields in which the value of a secret is as good as its name, for there they are put in at the last moment."""
 
 Text = TypeVar("Text", bound=Definition)
 
@@ -208,6 +216,9 @@ class _Taken:
         self.own = {name: value for name, value in secrets.items() if not mentions(value)}
         self.values = dict(self.own)
         self._secrets = secrets
+        self._spelt = {value: name for name, value in self.own.items() if len(value) >= SHORTEST_SECRET}
+        longest_first = sorted(self._spelt, key=len, reverse=True)
+        self._spellings = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
     def within(self, node: Text, path: str) -> Text:
         """Take the secrets out of what is inside a part of a definition; without any it stays the same object."""
@@ -220,7 +231,24 @@ class _Taken:
             found = getattr(node, field)
             if found and (made := self._secret(found, f"{path}{field}")) is not found:
                 changed[field] = made
+        if field := MAY_SPELL.get(type(node), ""):
+            found = getattr(node, field)
+            if found and (made := self._unspelt(found)) != found:
+                changed[field] = made
         return msgspec.structs.replace(node, **changed) if changed else node
+
+    def _unspelt(self, texts: dict[str, str]) -> dict[str, str]:
+        """Name the secrets whose values were written out; within an expression they stay."""
+        spellings = self._spellings
+        if spellings is None:
+            return texts
+        return {
+            name: text if mentions(text) or has_expression(text) else spellings.sub(self._name, text)
+            for name, text in texts.items()
+        }
+
+    def _name(self, found: re.Match[str]) -> str:
+        return _stand_in(self._spelt[found[0]])
 
     def _part(self, part: Any, path: str) -> Any:
         if not isinstance(part, tuple):

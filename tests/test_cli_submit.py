@@ -143,9 +143,18 @@ def test_a_job_whose_end_did_not_come_in_time_is_named(run: Command, api: Api, j
     body = {"message": "timeout waiting for job to complete", "code": "unfinished", "job_id": FIRST}
     api.fixed["POST", "/jobs"] = [(408, json.dumps(body).encode())]
     result = run("submit", job_file)
-    assert result.exit_code == exits.UNREACHABLE
+    assert (result.exit_code, result.stdout) == (exits.UNREACHABLE, f"{FIRST}\n")
     assert "timeout waiting for job to complete" in result.stderr
     assert f"jobledger show {FIRST}" in result.stderr
+
+
+def test_who_waits_goes_on_to_when_the_server_does_not(run: Command, api: Api, job_file: str) -> None:
+    """What the file says of waiting is the answer's affair."""
+    body = {"message": "timeout waiting for job to complete", "code": "unfinished", "job_id": FIRST}
+    api.fixed["POST", "/jobs"] = [(408, json.dumps(body).encode())]
+    api.steps[FIRST] = [("RUNNING", b""), ("CANCELLED", b"")]
+    result = run("submit", job_file, "--wait")
+    assert (result.exit_code, result.stdout) == (exits.CANCELLED, f"{FIRST}\n")
 
 
 @pytest.mark.parametrize("arguments", [("submit", "-", "--follow"), ("logs", "@latest", "-f")])

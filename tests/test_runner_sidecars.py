@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -126,7 +127,7 @@ def test_a_sidecar_that_was_begun_long_ago_is_asked_before_its_time_is_over(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     may_answer = Event()
-    monkeypatch.setattr(sidecars, "_answers", lambda *_: may_answer.wait(10))
+    monkeypatch.setattr(sidecars, "_complaint", lambda *_: "" if may_answer.wait(10) else "not yet")
     adopted = service(Beside(), writer, READY)
     monkeypatch.setattr(adopted._leg, "begin", lambda **_: Begun("c" * 64, now() - timedelta(hours=1)))
     monkeypatch.setattr(adopted, "_means", adopted._means._replace(reporter=cast("Reporter", Mute())))
@@ -170,7 +171,8 @@ def test_a_sidecar_that_is_not_ready_in_time_fails_the_task(site: Site) -> None:
         job = site.submit(task("echo never", sidecars=(sidecar(HTTP.format(""), probe=probe),)))
         assert site.ends(job) is JobStatus.FAILED
     failed = site.last(job, TaskFailed)
-    assert (failed.error, failed.cause) == ("sidecar Side Car: probe timed out after 2s", "timeout")
+    assert failed.cause == "timeout"
+    assert re.fullmatch(r"sidecar Side Car: probe timed out after 2s: [0-9.]+:80 answers with HTTP 404", failed.error)
     assert site.starts(job) == ["sidecar-1"]
     assert site.printed(job) == b""
 

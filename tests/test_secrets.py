@@ -187,6 +187,28 @@ def test_taking_secrets_out_again_finds_none() -> None:
     assert conceal(made) == (made, {})
 
 
+def test_a_value_that_is_written_out_where_its_name_would_do_is_taken_for_its_name() -> None:
+    spelt = {
+        "PLAIN": "hunter22",
+        "PART": "Bearer hunter22-long, hunter22",
+        "OTHER": "{{ 'hunter22' }}",
+        "FREE": "hunter",
+    }
+    child = Subjob(name="child", tasks=(task(env=spelt),), webhooks=(Webhook(url="https://x", headers=spelt),))
+    definition = job(
+        task(env=spelt, pre=(AuxiliaryTask(name="a", env=spelt),), sidecars=(Sidecar(name="b", env=spelt),)),
+        task(parallel=Parallel(tasks=(task(each=Each(list="{{ [1] }}", task=task(subjob=child))),))),
+        secrets={"token": "hunter22", "long": "hunter22-long", "short": "Bea"},
+    )
+    made, taken = conceal(definition)
+    token, long = placeholder("token"), placeholder("long")
+    hidden = spelt | {"PLAIN": f"{token}", "PART": f"Bearer {long}, {token}"}
+    assert made.tasks[0].env == made.tasks[0].pre[0].env == made.tasks[0].sidecars[0].env == hidden
+    inner = made.tasks[1].parallel.tasks[0].each.task.subjob  # type: ignore[union-attr]
+    assert inner.tasks[0].env == inner.webhooks[0].headers == hidden  # type: ignore[union-attr]
+    assert {name: reveal(text, taken) for name, text in hidden.items()} == spelt
+
+
 def test_an_expression_stays() -> None:
     definition = job(
         task(registry=Registry(username="me", password=EXPRESSION)),

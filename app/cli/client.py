@@ -49,6 +49,16 @@ class Rejected(Failure):
         return self._status == HTTPStatus.NOT_FOUND
 
 
+class Unawaited(Failure):
+    """A job was submitted, and goes on, but the server would not wait for its end any longer."""
+
+    def __init__(self, message: str, job_id: str) -> None:
+        """Fail with what the server said; the job can be looked at."""
+        hint = f"it was submitted and goes on; to look again: jobledger show {job_id}"
+        super().__init__(message, hint=hint, exit_code=exits.UNREACHABLE)
+        self.job_id = job_id
+
+
 class Rejection(msgspec.Struct, frozen=True):
     """The body of an error, as far as it is shown."""
 
@@ -139,8 +149,7 @@ class Client:
         except msgspec.MsgspecError:
             rejection = Rejection()
         if rejection.job_id:
-            hint = f"it was submitted and goes on; to look again: jobledger show {rejection.job_id}"
-            return Failure(rejection.message, hint=hint, exit_code=exits.UNREACHABLE)
+            return Unawaited(rejection.message, rejection.job_id)
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             reason = rejection.message or f"HTTP {answer.status}"
             return Unreachable(f"the server at {self.server} can not serve: {reason}")

@@ -49,6 +49,7 @@ class Service:
         self._ended: Failure | None = None
         """How it ended, if it has by itself."""
         self._probed_until = now()
+        self._last_answer = "it has no address in the network of its task"
 
     @property
     def is_ready(self) -> bool:
@@ -82,7 +83,7 @@ class Service:
         if self._ended is not None:
             raise self._ended
         given = self._probe.timeout if self._probe else ""
-        msg = f"{self._phase.title}: probe timed out after {given or PROBING}"
+        msg = f"{self._phase.title}: probe timed out after {given or PROBING}: {self._last_answer}"
         raise Failure(msg, "timeout")
 
     def let_go(self) -> None:
@@ -157,7 +158,8 @@ class Service:
             Thread(target=self._probing, args=(address, self._probe), name=f"probe {address}", daemon=True).start()
 
     def _probing(self, address: str, probe: Probe) -> None:
-        while not _answers(address, probe):
+        while answer := _complaint(address, probe):
+            self._last_answer = answer
             if self._over.wait(PERIOD):
                 return
         self._ready.set()
@@ -211,13 +213,15 @@ class Sidecars:
         return all(service.is_ready for service in self._all) or any(service.has_failed for service in self._all)
 
 
-def _answers(address: str, probe: Probe) -> bool:
-    """Tell whether a sidecar answers that it is well."""
+def _complaint(address: str, probe: Probe) -> str:
+    """Ask a sidecar whether it is well; return nothing if it is, else what it said, or why it could not."""
     connection = http.client.HTTPConnection(address, probe.port, timeout=ANSWER)
     try:
         connection.request("GET", probe.path)
-        return connection.getresponse().status in GOOD
-    except (OSError, http.client.HTTPException):
-        return False
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return f"no answer from {address}:{probe.port}: {getattr(error, 'strerror', None) or error}"
+    else:
+        return "" if status in GOOD else f"{address}:{probe.port} answers with HTTP {status}"
     finally:
         connection.close()

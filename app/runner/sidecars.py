@@ -155,6 +155,7 @@ class Service:
         container = self._leg.container.look()
         address = container.addresses.get(spec.name(self._means.work.place.attempt), "") if container else ""
         if address:
+            self._last_answer = f"{address}:{self._probe.port} has not answered"
             Thread(target=self._probing, args=(address, self._probe), name=f"probe {address}", daemon=True).start()
 
     def _probing(self, address: str, probe: Probe) -> None:

@@ -12,7 +12,7 @@ from uuid import uuid4
 import docker
 import pytest
 
-from app.runner import docker_leg
+from app.runner import leg
 from app.vault import Vault
 from domain.definition import Limits, Mount, Parallel, Retry, TaskDefinition
 from domain.definition import Registry as DockerRegistry
@@ -235,7 +235,7 @@ def progress(site: Site, job: Any) -> list[float]:
 
 
 def test_a_task_can_tell_how_far_it_is(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(docker_leg, "PERIOD", 0.1)
+    monkeypatch.setattr(leg, "PERIOD", 0.1)
     steps = "for n in 12.2 12.9 oops 55; do echo $n > $TORK_PROGRESS; sleep 1; done; echo 170 > $TORK_PROGRESS"
     with site.running():
         job = site.submit(task(steps))

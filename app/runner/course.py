@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
 
 from app.runner import phases
+from app.runner.leg import Leg
 from app.runner.limits import task_limit
 from app.runner.phases import Phase
 from app.runner.reporter import Reporter
@@ -15,19 +15,6 @@ from app.runner.runtime import Work
 from app.runner.signals import Cancelled, Signals, TimedOut
 from app.runner.verdict import CalledOff, Failure, NeverRan, Verdict, completed, failed, lost, stopped
 from domain.job import TaskStatus
-
-
-class Leg(Protocol):
-    """One phase on its way."""
-
-    def run(self, *, announced: bool) -> None:
-        """Bring the phase to its end from wherever it is; whatever is not a good end is raised."""
-
-    def result(self) -> str:
-        """Return what the phase left as its result."""
-
-    def call_off(self) -> int | None:
-        """See to what is left of a phase that was called off while no runner was there; return its exit code."""
 
 
 class PhasedCourse(ABC):

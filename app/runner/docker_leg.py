@@ -15,12 +15,11 @@ from app.runner.client import Received
 from app.runner.container import OwnContainer
 from app.runner.credentials import credentials
 from app.runner.engine import Container, Engine, EngineAway, EngineRefusal, ImageAbsent
-from app.runner.exchange import WORKDIR, BadResult, Exchange
+from app.runner.exchange import WORKDIR, Exchange
 from app.runner.images import Audience, Images
-from app.runner.limits import Limit, phase_limit
+from app.runner.leg import Leg
 from app.runner.patience import Patience
 from app.runner.phases import Phase
-from app.runner.progress import PERIOD, Gauge
 from app.runner.reporter import Reporter
 from app.runner.runtime import Work
 from app.runner.signals import Cancelled, Signals, TimedOut
@@ -71,18 +70,14 @@ class Begun(NamedTuple):
     """When it had ended, if it was found so."""
 
 
-class DockerLeg:
-    """One phase on its way."""
+class DockerLeg(Leg):
+    """One phase in its container."""
 
     def __init__(self, means: Means, phase: Phase, *, tidying: bool = False) -> None:
         """Name what runs, and whether it only tidies up after a failure."""
+        super().__init__(means.work, phase, means.signals, Exchange(means.folder(phase)), tidying=tidying)
         self._means = means
-        self._phase = phase
-        self._signals = means.signals
-        self._tidying = tidying
-        self._limit: Limit | None = None
         self.container = OwnContainer(means.engine, means.work, phase.name, means.signals)
-        self._exchange = Exchange(means.folder(phase))
 
     def run(self, *, announced: bool) -> None:
         """Bring the phase to its end from wherever it is; whatever is not a good end is raised."""
@@ -133,18 +128,6 @@ class DockerLeg:
             return end.exit_code
         return 0
 
-    def result(self) -> str:
-        """Return what the phase left as its result."""
-        try:
-            return self._exchange.result()
-        except BadResult as error:
-            raise Failure(str(error), "result", 0) from None
-
-    def _allow(self, began: datetime, *, has_ended: bool = False) -> None:
-        """Set the time that there is; what has ended needs none, but it may have ended too late."""
-        self._limit = phase_limit(self._means.work, self._phase, began, tidying=self._tidying)
-        self._signals.limit(self._limit.at if self._limit and not has_ended else None)
-
     def _prepare(self) -> Container:
         """Create the container, ready to be started."""
         given, inside = self._phase.program.files, spec.workdir(self._phase)
@@ -193,7 +176,7 @@ class DockerLeg:
         watch = self._watch(begun)
         self._means.reporter.started(begun.at)
         try:
-            self._wait(watch)
+            self._outlast(lambda: watch.ended, self._means.reporter, self._means.say)
         except (Cancelled, TimedOut) as reason:
             self._end(watch, grace)
             if self._limit and isinstance(reason, TimedOut):
@@ -209,15 +192,6 @@ class DockerLeg:
         watch.attached = begun.attached
         watch.start()
         return watch
-
-    def _wait(self, watch: Watch) -> None:
-        if self._phase.name:
-            self._signals.wait(lambda: watch.ended)
-            return
-        gauge = Gauge(self._exchange.progress, self._means.reporter.progressed, self._means.say)
-        while not self._signals.wait(lambda: watch.ended, PERIOD):
-            gauge.look()
-        gauge.look()
 
     def _end(self, watch: Watch, grace: int) -> None:
         self.container.stop(grace)

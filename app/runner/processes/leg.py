@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from signal import SIGINT, SIGTERM
 from signal import Signals as Number
 from typing import NamedTuple
 
 from app.log.log import now
 from app.output import RUNNER
-from app.runner.exchange import BadResult
-from app.runner.limits import Limit, phase_limit
-from app.runner.phases import OWN, Phase
+from app.runner.leg import Leg
+from app.runner.phases import Phase
 from app.runner.processes import kin, program
 from app.runner.processes.home import Home
 from app.runner.processes.lookout import Lookout
-from app.runner.processes.ward import Ending
-from app.runner.progress import PERIOD, Gauge
 from app.runner.reporter import Reporter
 from app.runner.runtime import Work
 from app.runner.signals import Cancelled, Signals, TimedOut
@@ -41,23 +37,19 @@ class Means(NamedTuple):
         self.tools.output.append(self.work.key, RUNNER, f"{line}\n".encode())
 
 
-class ProcessLeg:
-    """One phase on its way."""
+class ProcessLeg(Leg):
+    """One phase as a process."""
 
     def __init__(self, means: Means, phase: Phase, *, tidying: bool = False) -> None:
         """Name what runs, and whether it only tidies up after a failure."""
+        super().__init__(means.work, phase, means.signals, means.home.exchange(phase), tidying=tidying)
         self._means = means
-        self._phase = phase
-        self._signals = means.signals
-        self._tidying = tidying
-        self._limit: Limit | None = None
         self._ward = means.home.ward(phase)
-        self._exchange = means.home.exchange(phase)
 
     def run(self, *, announced: bool) -> None:
         """Bring the phase to its end from wherever it is; whatever is not a good end is raised."""
         try:
-            self._allow(now(), self._ward.ending)
+            self._allow(now(), has_ended=self._ward.ending is not None)
             if not announced:
                 self._announce()
             self._follow(SIGTERM, announced=announced)
@@ -77,18 +69,6 @@ class ProcessLeg:
         except (CalledOff, Failure) as end:
             return end.exit_code
         return 0
-
-    def result(self) -> str:
-        """Return what the phase left as its result."""
-        try:
-            return self._exchange.result()
-        except BadResult as error:
-            raise Failure(str(error), "result", 0) from None
-
-    def _allow(self, began: datetime, ending: Ending | None = None) -> None:
-        """Set the time that there is; what has ended needs none, but it may have ended too late."""
-        self._limit = phase_limit(self._means.work, self._phase, began, tidying=self._tidying)
-        self._signals.limit(self._limit.at if self._limit and not ending else None)
 
     def _announce(self) -> None:
         """Make ready, and announce the start, which is nobody's business but ours until then."""
@@ -134,14 +114,8 @@ class ProcessLeg:
         self._signals.wait(lambda: lookout.began is not None or lookout.ended)
         if lookout.began:
             self._means.reporter.started(lookout.began)
-            self._allow(lookout.began, self._ward.ending)
-        if self._phase.name != OWN:
-            self._signals.wait(lambda: lookout.ended)
-            return
-        gauge = Gauge(self._exchange.progress, self._means.reporter.progressed, self._means.say)
-        while not self._signals.wait(lambda: lookout.ended, PERIOD):
-            gauge.look()
-        gauge.look()
+            self._allow(lookout.began, has_ended=self._ward.ending is not None)
+        self._outlast(lambda: lookout.ended, self._means.reporter, self._means.say)
 
     def _end(self, lookout: Lookout, number: Number) -> None:
         """See that the phase ends, or never begins."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import pty
 import re
+import select
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 
 import pytest
-from rich.console import Console, RenderHook
 
-from app.cli.watcher import Watcher
 from tests.cli_server import CREATED, FIRST, SECOND, Api, document, running
 
 ROOT = Path(__file__).parents[1]
@@ -23,6 +23,26 @@ PROGRAM = [sys.executable, "-m", "app"]
 PATIENCE = 20.0
 """Seconds; what is waited for takes a fraction of one on an idle machine."""
 ESCAPE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
+STRUCK = """
+import signal, sys, threading
+from app.cli import follow, main
+
+def enter(condition):
+    taken = of_all(condition)
+    if struck:
+        signal.raise_signal(signal.SIGINT)
+    return taken
+
+def look(*given):
+    looked = of_follow(*given)
+    struck.append(looked)
+    return looked
+
+struck, of_all, of_follow = [], threading.Condition.__enter__, follow._look
+threading.Condition.__enter__, follow._look = enter, look
+main()
+"""
+"""A command whose Ctrl-C comes at the worst moment: when its HTTP client has just taken the lock of its connections."""
 
 
 @pytest.fixture
@@ -33,15 +53,23 @@ def api() -> Iterator[Api]:
         yield api
 
 
+@pytest.fixture(autouse=True)
+def _in_the_foreground() -> Iterator[None]:
+    """Start commands as a terminal does: what a shell starts in the background, perhaps these tests, ignores Ctrl-C."""
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, usual)
+
+
 class Terminal:
     """A command that runs in a terminal, and all that this shows."""
 
-    def __init__(self, api: Api, *arguments: str, **environment: str) -> None:
+    def __init__(self, api: Api, *arguments: str, program: list[str] = PROGRAM, **environment: str) -> None:
         """Start the command."""
         self._screen, inside = pty.openpty()
         more = {"JOBLEDGER_SERVER": api.url, "TERM": "xterm-256color", "COLUMNS": "100", **environment}
         self.process = subprocess.Popen(
-            [*PROGRAM, *arguments],
+            [*program, *arguments],
             cwd=ROOT,
             env={name: value for name, value in {**os.environ, **more}.items() if value},
             stdin=inside,
@@ -53,12 +81,20 @@ class Terminal:
 
     def read(self, until: bytes = b"") -> bytes:
         """Read what is shown, to the end or until something is there."""
+        deadline = monotonic() + PATIENCE
         while not until or until not in self.shown:
+            if not select.select([self._screen], [], [], max(0, deadline - monotonic()))[0]:
+                self.process.kill()
+                pytest.fail(f"it did not come in time, there is only: {self.shown!r}")
             try:
                 self.shown += os.read(self._screen, 4096)
             except OSError:  # the end of a terminal
                 break
         return self.shown
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
 
     def close(self) -> int:
         """Wait for the end and return the exit code."""
@@ -98,15 +134,22 @@ def test_follow_in_a_terminal_shows_states_and_output_on_their_own_lines(api: Ap
     assert terminal.shown.rindex(b"\x1b[?25h") > terminal.shown.rindex(b"\x1b[?25l")  # the cursor is back
 
 
-@pytest.mark.parametrize("option", ["--follow", "--wait"])
-def test_ctrl_c_leaves_the_job_and_says_so(api: Api, tmp_path: Path, option: str) -> None:
-    """How to come back, how to call it off; exit code 130; no traceback."""
-    (tmp_path / "job.yaml").write_text("name: hello")
+@pytest.fixture
+def job_file(api: Api, tmp_path: Path) -> str:
+    """Give the file of a job that runs on and on."""
     api.jobs[0]["state"] = "RUNNING"
-    terminal = Terminal(api, "submit", str(tmp_path / "job.yaml"), option)
+    path = tmp_path / "job.yaml"
+    path.write_text("name: hello")
+    return str(path)
+
+
+@pytest.mark.parametrize("option", ["--follow", "--wait"])
+def test_ctrl_c_leaves_the_job_and_says_so(api: Api, job_file: str, option: str) -> None:
+    """How to come back, how to call it off; the end is that of a signal, so that a script ends too; no traceback."""
+    terminal = Terminal(api, "submit", job_file, option)
     terminal.read(until=b"RUNNING")
-    terminal.process.send_signal(signal.SIGINT)
-    assert terminal.close() == 130
+    terminal.interrupt()
+    assert terminal.close() == -signal.SIGINT
     shown = ESCAPE.sub(b"", terminal.shown)
     assert f"jobledger logs -f {FIRST}".encode() in shown
     assert f"jobledger cancel {FIRST}".encode() in shown
@@ -114,18 +157,35 @@ def test_ctrl_c_leaves_the_job_and_says_so(api: Api, tmp_path: Path, option: str
     assert "PUT" not in [method for method, *_ in api.requests]
 
 
-def test_ctrl_c_while_the_moving_line_begins_is_a_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It waits until the line can be taken away again."""
-    begin = Console.push_render_hook
+@pytest.mark.parametrize("option", ["--follow", "--wait"])
+def test_ctrl_c_ends_it_also_where_a_lock_was_just_taken(api: Api, job_file: str, option: str) -> None:
+    """An exception there would leave the lock taken, and the clean-up would wait for it for ever."""
+    terminal = Terminal(api, "submit", job_file, option, program=[sys.executable, "-c", STRUCK])
+    assert terminal.close() == -signal.SIGINT
+    assert f"jobledger cancel {FIRST}".encode() in terminal.shown
 
-    def interrupted(console: Console, hook: RenderHook) -> None:
-        signal.raise_signal(signal.SIGINT)
-        begin(console, hook)
 
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setattr(Console, "push_render_hook", interrupted)
-    with pytest.raises(KeyboardInterrupt), Watcher() as watcher:
-        watcher.idle(document(FIRST, "RUNNING"))
+def test_ctrl_c_takes_the_moving_line_away(api: Api, job_file: str) -> None:
+    """The cursor is back, and what is said stands where the line stood."""
+    terminal = Terminal(api, "submit", job_file, "--wait")
+    terminal.read(until=b"\x1b[?25l")
+    terminal.read(until=b"RUNNING ")
+    terminal.interrupt()
+    terminal.close()
+    _, _, end = terminal.shown.rpartition(b"\x1b[?25h")
+    assert end.startswith(b"The job goes on.")
+    assert b"\x1b[?25l" not in end
+
+
+@pytest.mark.parametrize("option", ["--follow", "--wait"])
+def test_in_the_background_of_a_shell_it_heeds_no_ctrl_c(api: Api, job_file: str, option: str) -> None:
+    """That is meant for another command."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    terminal = Terminal(api, "submit", job_file, option)
+    terminal.read(until=b"RUNNING")
+    terminal.interrupt()
+    api.steps[FIRST] = [("COMPLETED", b"")]
+    assert terminal.close() == 0
 
 
 @pytest.mark.parametrize("command", ["jobs", "show", "logs", "history"])
@@ -149,7 +209,7 @@ def test_interrupted_while_the_server_does_not_answer() -> None:
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=PATIENCE)
         connection.close()
-    assert (process.returncode, said) == (130, b"")
+    assert (process.returncode, said) == (-signal.SIGINT, b"")
 
 
 def _into_a_broken_pipe(arguments: list[str]) -> tuple[int, bytes]:

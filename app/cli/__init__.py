@@ -10,7 +10,7 @@ import click
 from rich_click import RichCommand, RichGroup
 
 from app import __version__
-from app.cli import exits
+from app.cli import exits, interruption
 from app.cli.failure import Failure
 
 HOST = "Run Jobledger"
@@ -58,8 +58,6 @@ class Commands(RichGroup):
         except Failure as failure:
             import_module("app.cli.problems").explain(failure)
             code = failure.exit_code
-        except KeyboardInterrupt:
-            code = exits.INTERRUPTED
         except BrokenPipeError:
             _give_up_stdout()
             code = exits.BROKEN_PIPE
@@ -93,4 +91,5 @@ def main() -> None:
     """Run the command line."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal may know less than UTF-8
+    interruption.ends_at_once()
     cli(prog_name="jobledger")

@@ -10,8 +10,6 @@ CANCELLED = 3
 """The job was CANCELLED."""
 UNREACHABLE = 4
 """No server answers, or it can not serve just now."""
-INTERRUPTED = 130
-"""Ctrl-C, as shells have it."""
 BROKEN_PIPE = 141
 """Whoever read the output stopped reading, as shells have it."""
 

@@ -6,16 +6,16 @@ from contextlib import contextmanager
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
-from app.cli import screen
 from app.cli.client import Unreachable
 from app.cli.exits import OF_STATE
+from app.cli.interruption import last_words
+from app.cli.watcher import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from app.cli.client import Client, Document
     from app.cli.identify import Printed
-    from app.cli.watcher import Watcher
 
 QUICK = 0.1
 SLOW = 0.5
@@ -57,15 +57,11 @@ def follow(client: Client, printed: Printed, watcher: Watcher) -> Document:
 
 
 @contextmanager
-def leaving(job_id: str) -> Iterator[None]:
-    """At Ctrl-C, say that the job goes on, and how to come back to it or call it off."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        console = screen.stderr()
-        console.print(f"\nThe job goes on. To look again: jobledger logs -f {job_id}")
-        console.print(f"To call it off: jobledger cancel {job_id}")
-        raise
+def watching(job_id: str, *, states: bool = True) -> Iterator[Watcher]:
+    """Show what happens; Ctrl-C ends that, and says that the job goes on, how to come back to it or call it off."""
+    leave = f"The job goes on. To look again: jobledger logs -f {job_id}\nTo call it off: jobledger cancel {job_id}\n"
+    with Watcher(states=states) as watcher, last_words(lambda: watcher.tidying + leave):
+        yield watcher
 
 
 def _look(client: Client, job_id: str) -> tuple[Document, float]:

@@ -9,7 +9,6 @@ from rich_click import RichCommand
 
 from app.cli import follow, identify, options, screen
 from app.cli.failure import Failure
-from app.cli.watcher import Watcher
 
 if TYPE_CHECKING:
     from app.cli.client import Client
@@ -41,5 +40,5 @@ def command(identifier: str, client: Client, *, following: bool, as_json: bool) 
 
 
 def _follow(client: Client, printed: Printed) -> None:
-    with follow.leaving(printed.job), Watcher(states=False) as watcher:
+    with follow.watching(printed.job, states=False) as watcher:
         follow.follow(client, printed, watcher)

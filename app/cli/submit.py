@@ -11,7 +11,6 @@ from app.cli import exits, files, follow, options, screen
 from app.cli.client import Rejected, Unawaited
 from app.cli.failure import Failure
 from app.cli.identify import Printed
-from app.cli.watcher import Watcher
 
 if TYPE_CHECKING:
     from app.cli.client import Client, Document
@@ -69,7 +68,7 @@ def _submit_only(client: Client, source: Source, *, as_json: bool) -> int:
 
 
 def _see_to_its_end(client: Client, job_id: str, *, following: bool, as_json: bool) -> int:
-    with follow.leaving(job_id), Watcher() as watcher:
+    with follow.watching(job_id) as watcher:
         if following:
             job: Document = follow.follow(client, Printed(f"/jobs/{job_id}/log", job_id), watcher)
         else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from rich.text import Text
@@ -12,8 +10,6 @@ from app.cli import screen, times
 from app.cli.exits import OF_STATE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from rich.status import Status
 
     from app.cli.client import Document
@@ -63,38 +59,30 @@ class Watcher:
         if not (self._live and self._at_line_start) or job["state"] in OF_STATE:
             return
         text = Text(f"{screen.printable(job['state'])} {times.took(job)}".rstrip())
-        with _uninterrupted():
-            if self._status is None:
-                spinner = "dots" if self._console.encoding.startswith("utf") else "line"
-                self._status = self._console.status(text, spinner=spinner)
-                self._status.start()
-            else:
-                self._status.update(text)
+        if self._status is None:
+            spinner = "dots" if self._console.encoding.startswith("utf") else "line"
+            self._status = self._console.status(text, spinner=spinner)
+            self._status.start()
+        else:
+            self._status.update(text)
+
+    @property
+    def tidying(self) -> str:
+        """What brings a terminal in order at a sudden end: the moving line goes, the cursor comes back."""
+        if self._status is not None:
+            return "\r\x1b[2K\x1b[?25h"
+        return "\n"  # after the ^C that the terminal shows
 
     def _clear(self) -> None:
         if self._status is not None:
-            with _uninterrupted():
-                self._status.stop()
-                self._status = None
+            self._status.stop()
+            self._status = None
 
     def _end_line(self) -> None:
         """Begin a new line where output and messages meet on one terminal."""
         if self._live and not self._at_line_start:
             self._console.print()
             self._at_line_start = True
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Let a Ctrl-C wait for a moment: a moving line that is begun or ended by half can not be taken away."""
-    late: list[int] = []
-    usual = signal.signal(signal.SIGINT, lambda number, _: late.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, usual)
-    if late:
-        signal.raise_signal(signal.SIGINT)
 
 
 def line(job: Document) -> Text:

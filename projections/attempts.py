@@ -40,12 +40,12 @@ SCHEDULE = "INSERT INTO attempts (number, id, job, position, state, created_at, 
 CREATE = "INSERT INTO attempts (number, id, job, parent, path, position, state, created_at, task) VALUES"
 BEGIN = """
 INSERT INTO attempts (number, id, job, parent, path, position, state, created_at, scheduled_at, started_at,
-completed_at, failed_at, error, var, inside, task) VALUES
+completed_at, failed_at, due_at, error, var, inside, task) VALUES
 """
 WHEN_CREATED = """
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, scheduled_at = excluded.scheduled_at,
 started_at = excluded.started_at, completed_at = excluded.completed_at, failed_at = excluded.failed_at,
-error = excluded.error, var = excluded.var, inside = excluded.inside, task = excluded.task
+due_at = excluded.due_at, error = excluded.error, var = excluded.var, inside = excluded.inside, task = excluded.task
 """
 BRANCH = "INSERT INTO branches (id, parent, position, size, done) VALUES"
 CLAIM = "UPDATE attempts SET node = :node WHERE id = :id"
@@ -89,6 +89,7 @@ COLUMNS = {
     "completed_at": str,
     "failed_at": str,
     "cancelled_at": str,
+    "due_at": str,
     "node": str,
     "progress": float,
     "error": str,
@@ -149,8 +150,10 @@ def _add_others(cursor: sqlite3.Cursor, begun: Sequence[Recorded]) -> None:
 
 
 def _is_plain(event: Beginning) -> bool:
-    """Tell whether it is what most are: a task of the job itself, without a variable, that waits for a runner."""
-    return isinstance(event, TaskScheduled) and event.parent is None and not event.task.var and not event.retries
+    """Tell whether it is what most are: a task of the job itself, without a variable, that waits for a runner alone."""
+    if not isinstance(event, TaskScheduled):
+        return False
+    return event.parent is None and event.due is None and not event.task.var and not event.retries
 
 
 def _scheduled(recorded: Recorded) -> Row:
@@ -174,6 +177,7 @@ def _begun(recorded: Recorded) -> Row:
         state,
         at,
         *[at if time in reached else None for time in TIMES],
+        timestamp(event.due) if isinstance(event, TaskScheduled) and event.due else None,
         event.error if isinstance(event, TaskRejected) else None,
         event.task.var or None,
         _inside(event) if isinstance(event, TaskExpanded) else None,

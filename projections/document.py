@@ -22,7 +22,7 @@ FROM jobs j JOIN details d ON d.id = j.id WHERE j.id = ?
 """  # noqa: S608 - constants
 ATTEMPTS = """
 SELECT id, job, parent, position, path, state, created_at, scheduled_at, started_at, completed_at, failed_at,
-cancelled_at, node, progress, error, result, var, task, inside,
+cancelled_at, due_at, node, progress, error, result, var, task, inside,
 CASE WHEN inside IS NOT NULL THEN (SELECT done FROM branches WHERE branches.id = attempts.id) END
 FROM attempts WHERE job = ? ORDER BY number LIMIT ?
 """
@@ -81,7 +81,7 @@ def find(connection: sqlite3.Connection, job: str, most: int = ALL) -> bytes | N
         attempts = connection.execute(ATTEMPTS, [job, most + 1]).fetchall()
         if len(attempts) > most:
             raise Long
-        results = dict(connection.execute(RESULTS, [job])) if any(each[16] for each in attempts) else {}
+        results = dict(connection.execute(RESULTS, [job])) if any(each[17] for each in attempts) else {}
     head = joined(search.summary(row), _rest(job, row, results))
     execution = b",".join([_attempt(each) for each in attempts])
     return b'%s,"tasks":%s,"execution":[%s]}' % (head[:-1], row[11].encode(), execution)
@@ -141,12 +141,13 @@ def _attempt(row: Sequence[Any]) -> bytes:  # long: a line for each field
         completed_at=row[9],
         failed_at=row[10],
         cancelled_at=row[11],
-        node_id=row[12],
-        progress=percent(row[13]),
-        error=row[14],
-        result=row[15],
+        due_at=row[12],
+        node_id=row[13],
+        progress=percent(row[14]),
+        error=row[15],
+        result=row[16],
     )
-    _, task, inside, done = row[16:]
+    _, task, inside, done = row[17:]
     document = joined(encode(run), task.encode())
     if inside is None:
         return document

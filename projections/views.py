@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from projections.store import ReadModel
 
 MODELS: Sequence[ReadModel] = (changes,)
-LAYOUT = 3
+LAYOUT = 4
 """Of the tables; counts up with each change of what they hold."""
 CURRENT = "current"
 NAME = re.compile(r"views-([0-9]+)(?:-layout-([0-9]+))?\.db")

@@ -85,6 +85,8 @@ class TaskRun(Document, frozen=True, kw_only=True):
     completed_at: str | None = None
     failed_at: str | None = None
     cancelled_at: str | None = None
+    due_at: str | None = None
+    """When it may run at the earliest, where it had to wait: for a retry, or after it was lost."""
     node_id: str | None = None
     """The runner that took it."""
     progress: float | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,21 @@ def test_of_many_tasks_within_one_those_that_failed_are_shown(run: Command, api:
     told = [line.split("\t") for line in run("show", SECOND).stdout.splitlines()[-4:]]
     assert [(line[0], line[2]) for line in told[:3]] == [("1", "FAILED"), ("1.61", "FAILED"), ("1.62", "FAILED")]
     assert told[3] == ["1.*", "", "", "", "  98 more", "60 COMPLETED, 38 CREATED"]
+
+
+def test_a_task_that_waits_for_its_time_tells_how_long(run: Command, api: Api) -> None:
+    """Once the time has come, it waits for a runner like any other."""
+    soon, past = (datetime.now(UTC) + timedelta(minutes=minutes) for minutes in (61, -1))
+    api.jobs[1]["execution"] = [
+        attempt(path, state, dueAt=due.isoformat())
+        for path, state, due in (("1", "FAILED", past), ("1", "SCHEDULED", soon), ("2", "SCHEDULED", past))
+    ]
+    lines = [line.split("\t") for line in run("show", SECOND).stdout.splitlines()[-3:]]
+    assert [(line[2], line[-1]) for line in lines] == [
+        ("FAILED", ""),
+        ("SCHEDULED", "not before 1h 00m from now"),
+        ("SCHEDULED", ""),
+    ]
 
 
 def test_a_job_tells_its_result_its_progress_and_who_started_it(run: Command, api: Api) -> None:

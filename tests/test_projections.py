@@ -24,6 +24,7 @@ from domain.definition import (
     JobDefinition,
     Mount,
     Registry,
+    Retry,
     Subjob,
     TaskDefinition,
     Webhook,
@@ -35,6 +36,7 @@ from domain.job import (
     JobDeleted,
     JobEvent,
     JobSubmitted,
+    Lose,
     Parent,
     Progress,
     Restart,
@@ -473,6 +475,23 @@ def test_an_attempt_after_a_failure_tells_which_one_it_is(store: Store, reader: 
     assert [run.get("progress") for run in shown] == [None, 50, None]
 
 
+def test_an_attempt_that_waits_for_its_time_tells_until_when(store: Store, reader: sqlite3.Connection) -> None:
+    story = Story(task("t", retry=Retry(limit=1, delay="90s")))
+    story.fail("1")
+    shown = show(store, reader, story.events)["execution"]
+    assert [run.get("dueAt") for run in shown] == [None, AT.replace("12:00:00", "12:01:30")]
+
+
+def test_an_attempt_after_one_that_was_lost_tells_until_when_it_waits(store: Store, reader: sqlite3.Connection) -> None:
+    """Though it is no retry."""
+    story = Story(task("t"))
+    for _ in range(2):
+        story.start("1")
+        story.report("1", Lose, reason="never started")
+    shown = show(store, reader, story.events)["execution"]
+    assert [run.get("dueAt") for run in shown] == [None, None, AT.replace("00.0", "01.0")]
+
+
 def test_no_placeholder_is_ever_shown(store: Store, reader: sqlite3.Connection) -> None:
     key = hidden("k")
     secretive = task("t", env={"K": "{{ secrets.k }}"}, registry=Registry(username="u", password=hidden("p")))
@@ -752,20 +771,20 @@ def test_a_difference_in_any_table_is_found_and_named(tmp_path: Path, change: st
 
 def test_a_file_takes_the_place_of_another_in_one_step(tmp_path: Path) -> None:
     first = views.prepare(tmp_path)
-    assert first.name == "views-1-layout-3.db"
+    assert first.name == "views-1-layout-4.db"
     views.open_store(first).close()
     second = views.following(tmp_path)
     views.open_store(second).close()
     views.publish(tmp_path, second)
     assert views.current(tmp_path) == views.prepare(tmp_path) == second
     views.sweep(tmp_path, views.current(tmp_path))
-    assert [path.name for path in tmp_path.glob("*.db")] == ["views-2-layout-3.db"]
+    assert [path.name for path in tmp_path.glob("*.db")] == ["views-2-layout-4.db"]
 
 
 def test_a_rebuild_never_writes_into_the_file_in_use_even_if_that_was_deleted(tmp_path: Path) -> None:
     live = views.prepare(tmp_path)
     assert not live.exists()
-    assert views.following(tmp_path).name == "views-2-layout-3.db"
+    assert views.following(tmp_path).name == "views-2-layout-4.db"
 
 
 def test_the_file_that_is_used_stays_though_a_newer_one_is_there_already(tmp_path: Path) -> None:
@@ -789,4 +808,4 @@ def test_files_of_other_names_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "views-copy.db").touch()
     views.sweep(tmp_path, views.current(tmp_path))
     assert (tmp_path / "views-copy.db").exists()
-    assert views.following(tmp_path).name == "views-2-layout-3.db"
+    assert views.following(tmp_path).name == "views-2-layout-4.db"

@@ -106,8 +106,13 @@ def _row(attempt: Document, depth: int) -> Sequence[str]:
 
 def _outcome(attempt: Document) -> str:
     """Say what came of an attempt, or how far it is."""
-    told = (_done(attempt), _job(attempt), str(attempt.get("error") or attempt.get("result", "")))
+    told = (_waits(attempt), _done(attempt), _job(attempt), str(attempt.get("error") or attempt.get("result", "")))
     return ": ".join(filter(None, told))
+
+
+def _waits(attempt: Document) -> str:
+    left = times.left(attempt.get("dueAt"))
+    return f"not before {times.span(left)} from now" if attempt["state"] == "SCHEDULED" and left > 0 else ""
 
 
 def _done(attempt: Document) -> str:

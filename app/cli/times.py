@@ -39,6 +39,11 @@ def age(timestamp: str | None) -> str:
     return span((_read(None) - _read(timestamp)).total_seconds()) if timestamp else ""
 
 
+def left(timestamp: str | None) -> float:
+    """Tell how many seconds there are until then."""
+    return (_read(timestamp) - _read(None)).total_seconds() if timestamp else 0.0
+
+
 def local(timestamp: str | None) -> str:
     """Write a time for the reader's clock."""
     return _read(timestamp).astimezone().isoformat(" ", "milliseconds") if timestamp else ""

@@ -30,6 +30,8 @@ SERVER: dict[str, Any] = {
 }
 
 
+ENDS = (signal.SIGTERM, signal.SIGINT)
+
 logger = logging.getLogger("jobledger.api")
 
 
@@ -83,8 +85,14 @@ def _vault(settings: Settings) -> closing[Vault]:
 
 def _ends_in_order() -> None:
     """Leave the API's `with` blocks when uvicorn, after its own end, raises again the signal that it was ended by."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit())
+
+    def leave(*_: object) -> None:
+        for number in ENDS:
+            signal.signal(number, signal.SIG_IGN)  # another one would break off in the midst of leaving
+        sys.exit()
+
+    for number in ENDS:
+        signal.signal(number, leave)
 
 
 @contextmanager

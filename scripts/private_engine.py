@@ -32,6 +32,9 @@ GOOD = 23
 NEWER = {"bookworm": "trixie"}
 """Debian releases whose Engine is older than that, and the release whose Engine runs there too."""
 
+HANGS = 60
+"""Seconds without an answer after which an Engine is taken for hung: to end a busy one would harm who uses it."""
+
 OUTSIDE = """
 umask 022; exec >"$1/log" 2>&1 </dev/null; echo $$ >"$1/pid"
 exec unshare --net --mount --pid --fork --kill-child --mount-proc --propagation slave env PATH="$3" sh -c "$2" sh "$1"
@@ -122,7 +125,7 @@ def answers(folder: Path) -> bool:
     if not _listens(folder):
         return False
     try:
-        with closing(_connect(folder)) as client:
+        with closing(_connect(folder, HANGS)) as client:
             client.containers.create(busybox.IMAGE, "true").remove()
     except ImageNotFound:
         return True
@@ -136,8 +139,8 @@ def _listens(folder: Path) -> bool:
         return connection.connect_ex(str(folder.resolve() / "docker.sock")) == 0
 
 
-def _connect(folder: Path) -> docker.DockerClient:
-    return docker.DockerClient(base_url=address(folder), version="auto", timeout=PATIENCE)
+def _connect(folder: Path, patience: int = PATIENCE) -> docker.DockerClient:
+    return docker.DockerClient(base_url=address(folder), version="auto", timeout=patience)
 
 
 @contextmanager

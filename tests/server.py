@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,9 +18,9 @@ import urllib3
 from app.log import Log
 from app.settings import Settings
 from scripts.containers import free_port
+from tests.waiting import PATIENCE, end
 
 ROOT = Path(__file__).parent.parent
-READY_WITHIN = 20.0
 
 
 class Answer(NamedTuple):
@@ -62,7 +61,7 @@ class Api:
         return self.ask("POST", "/jobs", body, Content_Type=content_type)
 
     def worked(self) -> float:
-        """Tell how many seconds of a processor the server has used: unlike others, these do not depend on who else works."""
+        """Tell how many seconds of a processor the server has used: these do not depend on who else is at work."""
         return clock_gettime(self._processor)
 
     def close(self) -> None:
@@ -82,12 +81,11 @@ def running(data: Path, *options: str) -> Iterator[Api]:
         yield api
     finally:
         api.close()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) is not None
+        end(process)
 
 
 def _wait_until_up(api: Api, process: subprocess.Popen[bytes]) -> None:
-    deadline = monotonic() + READY_WITHIN
+    deadline = monotonic() + PATIENCE
     while monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(urllib3.exceptions.HTTPError):
             if api.get("/health").status == 200:

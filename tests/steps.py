@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from time import monotonic, sleep
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from app.log.log import now
 from domain import job
 from tests.controls import CLIENT, ENGINE, NOON, PRINTED, RUNNER
 from tests.server import Api
+from tests.waiting import until
 
 SAMPLE = """
 name: sample job
@@ -70,8 +70,5 @@ def end_subjob(log: Log, job_id: str, path: str) -> None:
 
 def shown(api: Api, job_id: str, state: str) -> Any:
     """Look at a job until it is in a state: what another process wrote is seen within milliseconds."""
-    deadline = monotonic() + 5
-    while (found := api.get(f"/jobs/{job_id}").json)["state"] != state and monotonic() < deadline:
-        sleep(0.005)
-    assert found["state"] == state
-    return found
+    until(lambda: api.get(f"/jobs/{job_id}").json["state"] == state)
+    return api.get(f"/jobs/{job_id}").json

@@ -17,6 +17,7 @@ from domain import job
 from tests.controls import CLIENT, NOON, RUNNER
 from tests.server import Api
 from tests.test_api import SAMPLE, advance, submitted
+from tests.waiting import until
 
 OK = '{"name": "n", "tasks": [{"name": "t", "image": "a"}]}'
 TASK = "name: n\ntasks:\n  - name: t\n    image: a\n"
@@ -266,7 +267,7 @@ def test_a_bad_job_is_refused_and_nothing_is_stored(api: Api, case: Case) -> Non
     assert case.code in {problem["code"], "", *(error["code"] for error in problem.get("errors", []))}, problem
     assert case.says in problem["message"], problem
     assert api.get("/jobs").json["totalItems"] == before
-    assert api.get("/health").status == 200
+    until(lambda: api.get("/health").status == 200)
 
 
 GOOD = [

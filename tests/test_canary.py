@@ -81,10 +81,10 @@ class Evidence(list[Seen]):
         return {kind for kind in KINDS for where in self.of(word) if where.startswith(f"{kind} ")}
 
     def files(self, folder: Path) -> None:
-        for path in folder.rglob("*"):
-            with suppress(FileNotFoundError):  # removed just now
-                if path.is_file():
-                    self.add("file", path.name, path.read_bytes())
+        for inside, _, names in os.walk(folder):
+            for name in names:
+                with suppress(FileNotFoundError):  # removed just now
+                    self.add("file", name, Path(inside, name).read_bytes())
 
 
 def forms(word: bytes) -> set[bytes]:

@@ -85,6 +85,7 @@ class Terminal:
         while not until or until not in self.shown:
             if not select.select([self._screen], [], [], max(0, deadline - monotonic()))[0]:
                 self.process.kill()
+                self.process.wait()
                 pytest.fail(f"it did not come in time, there is only: {self.shown!r}")
             try:
                 self.shown += os.read(self._screen, 4096)

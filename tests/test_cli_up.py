@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -46,8 +47,9 @@ class Up:
     def child(self, name: str) -> int:
         """Return the process id of the API or of the runner; 0 while there is none."""
         for child in _children(self.process.pid):
-            if name.encode() in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
-                return child
+            with suppress(FileNotFoundError, ProcessLookupError):  # it ended just now
+                if name.encode() in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
+                    return child
         return 0
 
     def close(self) -> None:

@@ -24,6 +24,7 @@ from scripts.packages import as_root
 from tests.registry import Registry
 from tests.server import ROOT, Api, running
 from tests.test_up import Up, wait_until
+from tests.waiting import end
 
 EXAMPLES = ROOT / "examples"
 ENDED = {"COMPLETED", "FAILED", "CANCELLED"}
@@ -103,7 +104,7 @@ def running_runner(data: Path, docker_host: str, *options: str) -> Iterator[None
         try:
             yield
         finally:
-            process.terminate()
+            end(process)
 
 
 def submitted(up: Installation | Up, name: str, **replaced: str) -> str:

@@ -76,7 +76,7 @@ def stored_by_phase(path: Path) -> Pieces:
 
 def test_output_is_stored_soon_without_being_asked_for(writer: Writer, path: Path) -> None:
     writer.append(A, STDOUT, b"hello")
-    until(lambda: printed(path, A) == b"hello", seconds=1)
+    until(lambda: printed(path, A) == b"hello")
 
 
 def test_the_measure_is_of_all_bytes_in_their_order(writer: Writer, path: Path) -> None:

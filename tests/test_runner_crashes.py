@@ -359,7 +359,7 @@ def test_without_an_engine_jobs_wait_until_one_comes(
 
 
 def test_a_runner_that_is_killed_leaves_nothing_undone(site: Site) -> None:
-    jobs = [site.submit(task("echo hello; sleep 1; printf world"), task("true")) for _ in range(4)]
+    jobs = [site.submit(task("echo hello; sleep 3; printf world"), task("true")) for _ in range(4)]
     with site.process() as process:
         for job_id in jobs[:2]:
             site.happens(job_id, "TaskStarted")
@@ -387,7 +387,7 @@ def test_a_signal_ends_a_runner_when_its_work_is_done(site: Site) -> None:
 
 
 def test_a_second_signal_leaves_containers_to_the_next_start(site: Site) -> None:
-    job_id = site.submit(task("echo hello; sleep 2; printf world"))
+    job_id = site.submit(task("echo hello; until [ -e /tmp/go ]; do sleep 0.05; done; printf world"))
     with site.process() as process:
         site.happens(job_id, "TaskStarted")
         process.send_signal(signal.SIGTERM)
@@ -396,6 +396,7 @@ def test_a_second_signal_leaves_containers_to_the_next_start(site: Site) -> None
         assert process.wait(10) == 0
     (left,) = site.containers(job_id)
     assert left.status == "running"
+    left.exec_run("touch /tmp/go")
     with site.process():
         assert site.ends(job_id) is JobStatus.COMPLETED
     assert site.printed(job_id) == WORDS

@@ -158,6 +158,7 @@ def test_a_pull_that_stalls_and_that_nobody_waits_for_is_not_joined_and_its_line
     registry.words = [words(1)]
     waiting = [Fetch(fetching, writer, A), Fetch(fetching, writer, B)]
     until(lambda: fetching._pulls and len(fetching._pulls[ALPINE].waiting) == 2)
+    until(lambda: registry.lines)
     waiting[0].signals.cancel(7)
     waiting[0].ends()
     assert not registry.lines[0].is_hung_up

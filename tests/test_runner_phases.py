@@ -139,7 +139,7 @@ def test_what_always_runs_has_time_of_its_own_when_that_of_the_task_is_over(
         job = site.submit(
             task(
                 "sleep 60",
-                timeout="1s",
+                timeout="5s",
                 post=(
                     post("sleep 1; echo tidy", always=True),
                     post("sleep 60", always=True, timeout="3s"),
@@ -148,7 +148,7 @@ def test_what_always_runs_has_time_of_its_own_when_that_of_the_task_is_over(
             )
         )
         assert site.ends(job) is JobStatus.FAILED
-    assert site.last(job, TaskFailed).error == "timed out after 1s"
+    assert site.last(job, TaskFailed).error == "timed out after 5s"
     assert site.printed(job) == b"tidy\n"
     assert site.starts(job) == ["", "post-1", "post-2", "post-3"]
 

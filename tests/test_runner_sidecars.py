@@ -167,12 +167,12 @@ def test_sidecars_find_one_another(site: Site) -> None:
 
 def test_a_sidecar_that_is_not_ready_in_time_fails_the_task(site: Site) -> None:
     with site.process():
-        probe = Probe(path="/never", port=80, timeout="2s")
+        probe = Probe(path="/never", port=80, timeout="5s")
         job = site.submit(task("echo never", sidecars=(sidecar(HTTP.format(""), probe=probe),)))
         assert site.ends(job) is JobStatus.FAILED
     failed = site.last(job, TaskFailed)
     assert failed.cause == "timeout"
-    assert re.fullmatch(r"sidecar Side Car: probe timed out after 2s: [0-9.]+:80 answers with HTTP 404", failed.error)
+    assert re.fullmatch(r"sidecar Side Car: probe timed out after 5s: [0-9.]+:80 answers with HTTP 404", failed.error)
     assert site.starts(job) == ["sidecar-1"]
     assert site.printed(job) == b""
 

@@ -25,8 +25,8 @@ HEAD = b"POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Type: text/yaml\r\nContent-Le
 @pytest.fixture
 def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """Give the port of an API that has little patience."""
-    monkeypatch.setattr(protocol, "PATIENCE", 0.3)
-    monkeypatch.setattr(body, "PATIENCE", 0.3)
+    monkeypatch.setattr(protocol, "PATIENCE", 1.0)
+    monkeypatch.setattr(body, "PATIENCE", 1.0)
     with (
         closing(Log(tmp_path / "log.db")) as log,
         Views(log, tmp_path / "views") as views,
@@ -44,7 +44,7 @@ def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 def answer(port: int, *pieces: bytes) -> bytes:
     """Send pieces, and return all that comes until the connection is closed."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         for piece in pieces:
             connection.sendall(piece)
         received = b""
@@ -57,7 +57,7 @@ def answer(port: int, *pieces: bytes) -> bytes:
 def test_who_does_not_finish_the_head_of_a_request_is_let_go_of(port: int, pieces: tuple[bytes, ...]) -> None:
     began = monotonic()
     assert answer(port, *pieces) == b""
-    assert monotonic() - began < 5
+    assert monotonic() - began < 10
 
 
 def test_who_does_not_finish_a_body_is_told_so(port: int) -> None:
@@ -70,7 +70,7 @@ def test_who_does_not_finish_a_body_is_told_so(port: int) -> None:
 def test_who_takes_time_between_requests_but_not_within_is_served(port: int) -> None:
     request = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        for _ in range(3):
+        for _ in range(2):
             connection.sendall(request)
             assert connection.recv(4096).startswith(b"HTTP/1.1 200")
-            sleep(0.4)  # longer than the patience with a head: it is the pause itself that is tested
+            sleep(1.2)  # longer than the patience with a head: it is the pause itself that is tested

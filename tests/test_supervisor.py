@@ -21,24 +21,24 @@ PATIENCE = 20.0
 """Seconds; what is waited for takes a fraction of one on an idle machine."""
 
 CHILD = """
-import os, signal, sys, threading
+import os, queue, signal, sys
 from pathlib import Path
 from app.cli import lifeline
 
 name, way, folder = sys.argv[1:4]
 lifeline.hold(int(sys.argv[sys.argv.index("--lifeline") + 1]))
-terms = threading.Semaphore(0)
+terms = queue.SimpleQueue()  # which a signal handler may use at any moment
 
 def note(what):
     with open(Path(folder, "notes"), "a") as notes:
         notes.write(f"{name} {what} {os.getpid()}\\n")
 
-signal.signal(signal.SIGTERM, lambda *_: (note("term"), terms.release()))
+signal.signal(signal.SIGTERM, lambda *_: (note("term"), terms.put(1)))
 note("start")
 if way.startswith("exit"):
     sys.exit(int(way.removeprefix("exit")))
 for _ in range({"steady": 1, "busy": 2, "stubborn": 99}[way]):
-    terms.acquire()
+    terms.get()
 note("end")
 """
 SUPERVISOR = """

@@ -69,8 +69,8 @@ def test_a_body_that_does_not_end_takes_no_more_than_its_time() -> None:
 
     with Receiver(goes_on) as receiver:
         began = time.monotonic()
-        assert post(receiver.url, 0.5) == 200
-        assert time.monotonic() - began < 3.0
+        assert post(receiver.url, 2.0) == 200
+        assert time.monotonic() - began < 4.5
 
 
 @pytest.mark.parametrize("answer", [breaks, babbles])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -99,7 +100,7 @@ def _settle(outcomes: zip[tuple[Append, Outcome]]) -> None:
         else:
             loops.setdefault(append.loop, []).append((append, outcome))
     for loop, settled in loops.items():
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # it is closed, and nobody waits there any more
             loop.call_soon_threadsafe(_settle_all, settled)
 
 

@@ -48,9 +48,7 @@ class SQLiteSubscription(Subscription["LogRecorder"]):
         so many seconds between two looks at whether other processes have committed.
         """
         with closing(sqlite3.connect(self._recorder.datastore.pool.db_name)) as connection:
-            while not self._has_been_stopped:
-                self._woken.clear()
-                self._hurried.clear()
+            while self._goes_on():
                 version = _data_version(connection)
                 batch = self._fetch()
                 if batch or not self._wait(connection, version, idle, poll):
@@ -72,6 +70,12 @@ class SQLiteSubscription(Subscription["LogRecorder"]):
     def hurry(self) -> None:
         """Say that someone waits for what is new."""
         self._hurried.set()
+
+    def _goes_on(self) -> bool:
+        """Forget earlier calls, and only then look whether one of them was to stop."""
+        self._woken.clear()
+        self._hurried.clear()
+        return not self._has_been_stopped
 
     def _fetch(self) -> Sequence[Notification]:
         batch = self._recorder.select_notifications(

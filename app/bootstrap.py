@@ -29,7 +29,6 @@ SERVER: dict[str, Any] = {
     "timeout_graceful_shutdown": 5,  # seconds that open requests have at the end
 }
 
-
 ENDS = (signal.SIGTERM, signal.SIGINT)
 
 logger = logging.getLogger("jobledger.api")

@@ -31,7 +31,6 @@ GOOD = 23
 """The first major version to trust with concurrent tests: 20.10 can hang for ever in its network code."""
 NEWER = {"bookworm": "trixie"}
 """Debian releases whose Engine is older than that, and the release whose Engine runs there too."""
-
 HANGS = 60
 """Seconds without an answer after which an Engine is taken for hung: to end a busy one would harm who uses it."""
 

@@ -60,7 +60,8 @@ def follow(client: Client, printed: Printed, watcher: Watcher) -> Document:
 def watching(job_id: str, *, states: bool = True) -> Iterator[Watcher]:
     """Show what happens; Ctrl-C ends that, and says that the job goes on, how to come back to it or call it off."""
     leave = f"The job goes on. To look again: jobledger logs -f {job_id}\nTo call it off: jobledger cancel {job_id}\n"
-    with Watcher(states=states) as watcher, last_words(lambda: watcher.tidying + leave):
+    watcher = Watcher(states=states)
+    with last_words(lambda: watcher.tidying + leave), watcher:
         yield watcher
 
 

@@ -51,6 +51,7 @@ class Views:
         self._log = log
         self._folder = folder
         self._store = views.open_store(views.prepare(folder))
+        log.see_known(self._store.position, self._store.path)
         self._local = threading.local()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="views", daemon=True)

@@ -8,7 +8,8 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ import pytest
 
 from app import rebuild
 from app.log import Log
+from app.runner import Runner
+from app.settings import Settings
 from domain import job, runner
 from scripts.containers import free_port
 from tests.controls import CLIENT, NOON, RUNNER
@@ -342,6 +345,42 @@ def test_a_second_api_on_the_same_data_is_refused_in_words(tmp_path: Path) -> No
         second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
     assert second.returncode == 2
     assert "is at work on" in second.stderr
+
+
+@pytest.mark.parametrize(("known", "command"), [("views", "serve"), ("policies", "serve"), ("runner", "runner")])
+def test_read_models_that_know_more_than_an_older_log_are_refused_in_words(
+    tmp_path: Path, known: str, command: str
+) -> None:
+    """Otherwise what is to come would be taken for known: accepted, and neither shown nor run."""
+    settings = Settings(data=tmp_path, runtime="process")
+    with running(tmp_path, "--runtime", "process") as api, at_work(settings):
+        with closing(sqlite3.connect(settings.log)) as log, closing(sqlite3.connect(tmp_path / "older.db")) as older:
+            log.backup(older)
+        job_id = submitted(api, SAMPLE.replace("    image: ubuntu:mantic\n", "") + "autoDelete: {after: 1h}\n")
+        shown(api, job_id, "COMPLETED")
+    shutil.move(tmp_path / "older.db", settings.log)
+    for other in {"views", "policies", "runner"} - {known}:
+        shutil.rmtree(tmp_path / other)
+    begin = [sys.executable, "-m", "app", command, "--data", str(tmp_path), "--runtime", "process"]
+    where = {"serve": ["--port", str(free_port())], "runner": []}[command]
+    begun = subprocess.run([*begin, *where], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert begun.returncode == 2
+    assert f"{tmp_path}/{known}/" in begun.stderr
+    assert "an older log was put back. Delete views/, policies/ and runner/" in begun.stderr
+
+
+@contextmanager
+def at_work(settings: Settings) -> Iterator[None]:
+    """Have a runner of this process take what waits; at the end it drains."""
+    with closing(Log(settings.log)) as log:
+        runner_ = Runner(log, settings)
+        thread = threading.Thread(target=runner_.run)
+        thread.start()
+        try:
+            yield
+        finally:
+            runner_.drain()
+            thread.join()
 
 
 def test_a_data_folder_may_have_any_name(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from rich_click import RichCommand
 from app import bootstrap
 from app.cli import address, options, processes
 from app.settings import Settings
+from domain.errors import Refused
 
 
 @click.command("serve", cls=RichCommand)
@@ -24,5 +25,5 @@ def command(lifeline: int | None, *, insecure: bool, **given: Any) -> None:
     settings = Settings(**given)
     address.check(settings.host, settings.port, insecure=insecure)
     processes.prepare(settings)
-    with processes.explained(bootstrap.CannotServe):
+    with processes.explained(bootstrap.CannotServe, Refused):
         bootstrap.serve(settings)

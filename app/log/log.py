@@ -18,6 +18,7 @@ from eventsourcing.utils import Environment
 from app.lock import locked
 from app.log.mapper import NoTranscoder
 from app.log.recorder import LogRecorder
+from domain.errors import Refused
 from domain.event import Command, Context, Recorded
 
 if TYPE_CHECKING:
@@ -62,6 +63,10 @@ class Outcome(msgspec.Struct, frozen=True):
     state: Any
     recorded: tuple[Recorded, ...]
     """The new events; none when it was so already."""
+
+
+class OlderLog(Refused):
+    """What was read of the log is more than there is in it: an older one was put back."""
 
 
 class Log(Application[UUID]):
@@ -150,6 +155,15 @@ class Log(Application[UUID]):
     def subscribe(self, after: int, topics: Sequence[str] = ()) -> SQLiteSubscription:
         """Follow the log from after a position."""
         return self.recorder.subscribe(after, topics)
+
+    def see_known(self, position: int, path: Path) -> None:
+        """Refuse a file of read models that knows an event which the log has not: it would miss those to come."""
+        last = self.recorder.max_notification_id() or 0
+        if position > last:
+            raise OlderLog(
+                f"{path} knows {position} events, and the log has {last}: an older log was put back. Delete views/, "
+                "policies/ and runner/ beside it, which come back by themselves, and start again"
+            )
 
     def open(self, stored: StoredEvent) -> Recorded:
         """Read an event that a subscription brought."""

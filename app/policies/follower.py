@@ -41,6 +41,7 @@ class Follower:
         self._log = log
         self._agenda = Agenda(secrets_kept, self._origin)
         self._store = Store(path, [self._agenda])
+        log.see_known(self._store.position, path)
         self._told: Callable[[Touched], None] = _ignored
         self._stopped = Event()
         self._subscription: SQLiteSubscription | None = None

@@ -36,6 +36,7 @@ class Follower:
         self._queues = frozenset(queues)
         self.path = _file(folder, self._queues)
         self._store = Store(self.path, [queue])
+        log.see_known(self._store.position, self.path)
         self._told = told
         self._moved = Condition()
         self._stopped = Event()

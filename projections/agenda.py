@@ -79,7 +79,9 @@ DELIVER = (
 OF_WEBHOOK = """
 WHERE job = :job AND lane = (SELECT lane FROM webhooks WHERE job = :job AND number = :webhook) AND webhook = :webhook
 """
-TRY_AGAIN = f"UPDATE deliveries SET number = :number, due = :due {OF_WEBHOOK} AND cause = :cause"  # noqa: S608 - constants
+TRY_AGAIN = f"""
+UPDATE deliveries SET number = :number, due = :due {OF_WEBHOOK} AND cause = :cause AND number < :number
+"""  # noqa: S608 - constants; never back: the courier notes a try at once, and may be further than the log's follower
 SETTLE = f"DELETE FROM deliveries {OF_WEBHOOK} AND cause <= :cause"  # noqa: S608 - constants
 
 TABLES: dict[str, dict[str, type]] = {

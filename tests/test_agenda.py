@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import msgspec
 import pytest
 from eventsourcing.persistence import Notification
 
+from app.policies.desk import Desk, Lane
 from domain.definition import AutoDelete, JobDefinition, Subjob, TaskDefinition, Webhook
 from domain.event import Actor, Context, Recorded
 from domain.job import (
@@ -233,6 +235,19 @@ def test_a_try_that_failed_is_followed_by_another_one_when_that_is_due(told: Tol
     attempted = WebhookAttempted(at=c.NOON, webhook=0, cause=1, number=2, error="HTTP 500", due=due)
     told.tell(submitted(webhooks=(HOOK,)), attempted)
     assert told.rows("cause, number, due FROM deliveries") == [(1, 3, due.timestamp())]
+
+
+def test_a_try_of_which_the_log_tells_late_does_not_undo_those_made_since(told: Told) -> None:
+    """The courier notes each try in the agenda itself, and does not wait until the log was read."""
+    told.tell(submitted(webhooks=(HOOK,)))
+    with closing(Desk(told.store.path)) as desk:
+        lane = Lane(c.JOB, 0, "a.example")
+        for _ in range(2):
+            delivery = desk.first(lane)
+            assert delivery
+            desk.try_again(lane, delivery, 0.0)
+    told.tell(WebhookAttempted(at=c.NOON, webhook=0, cause=1, number=1, error="HTTP 500", due=c.NOON))
+    assert told.rows("cause, number, due FROM deliveries") == [(1, 3, 0.0)]
 
 
 def delivered(cause: int) -> WebhookDelivered:

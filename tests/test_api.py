@@ -275,6 +275,7 @@ def test_no_field_of_an_answer_is_left_out_of_the_description(api: Api, log: Log
     schemas = api.get("/openapi.json").json["components"]["schemas"]
     job_id = submitted(api, COMPOSITE)
     finish(log, job_id, "1.1", "2.1")
+    until(lambda: len(api.get(f"/jobs/{job_id}").json["execution"]) > 3)
     found = api.get(f"/jobs/{job_id}").json
     for name, answer in {
         "JobDetail": found,
